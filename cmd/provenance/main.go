@@ -1,0 +1,27 @@
+package main
+import (
+ _ "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+ _ "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+ _ "github.com/google/go-containerregistry/pkg/v1/remote"
+ _ "github.com/google/go-containerregistry/pkg/v1/layout"
+ _ "github.com/google/go-containerregistry/pkg/v1/mutate"
+ _ "github.com/google/go-containerregistry/pkg/registry"
+ _ "github.com/in-toto/in-toto-golang/in_toto"
+ _ "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
+ _ "github.com/in-toto/attestation/go/v1"
+ _ "github.com/in-toto/attestation/go/predicates/provenance/v1"
+ _ "github.com/sigstore/cosign/v2/pkg/cosign"
+ _ "github.com/sigstore/cosign/v2/pkg/cosign/bundle"
+ _ "github.com/sigstore/cosign/v2/pkg/oci/remote"
+ _ "github.com/sigstore/cosign/v2/pkg/oci/mutate"
+ _ "github.com/sigstore/cosign/v2/pkg/oci/static"
+ _ "github.com/sigstore/sigstore/pkg/signature/kms/azure"
+ _ "github.com/sigstore/sigstore-go/pkg/bundle"
+ _ "github.com/sigstore/sigstore-go/pkg/verify"
+ _ "github.com/secure-systems-lab/go-securesystemslib/dsse"
+ _ "github.com/urfave/cli/v2"
+ _ "golang.org/x/mod/sumdb/dirhash"
+ _ "golang.org/x/term"
+ _ "gopkg.in/yaml.v3"
+)
+func main(){}

@@ -1,0 +1,186 @@
+package provenance
+
+import (
+	"io"
+	"time"
+)
+
+// Record is everything that one statement says, as nouns. It is what policy, report, JSON, trace and diff work on.
+// [NewStatement] writes it and [Read] reads it back, without loss.
+type Record struct {
+	Image      Image          `json:"image"`
+	Pipeline   Pipeline       `json:"pipeline"`
+	Commit     Commit         `json:"commit"`
+	Data       []Folder       `json:"data"`
+	Databricks *DatabricksRun `json:"databricks,omitempty"`
+	Model      *Model         `json:"model,omitempty"`
+	Checks     []Fact         `json:"checks"`
+	Tool       Tool           `json:"tool"`
+}
+
+// Tool is the program that made the record.
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Stored is something that lies beside the image in the registry, as a blob under its own digest: a folder's manifest, a
+// service's redacted answer. Open gives its bytes at record time; it is nil in a Record that was read back.
+type Stored struct {
+	Name      string                        `json:"name"`
+	MediaType string                        `json:"mediaType"`
+	Digest    Digest                        `json:"digest"` // sha256 of the bytes
+	Size      int64                         `json:"size,string"`
+	Open      func() (io.ReadCloser, error) `json:"-"`
+}
+
+// Person is somebody that a source names. ID is a stable identifier at the identity provider (a tenant object id).
+type Person struct {
+	ID    string `json:"id,omitempty"`
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+}
+
+// Image is the container image that the statement is about.
+type Image struct {
+	Grounds
+	Repository string     `json:"repository"` // registry and path, or the layout's folder name
+	Reference  string     `json:"reference"`  // as asked: a tag or a digest
+	Digest     Digest     `json:"digest"`     // sha256 of the manifest, or of the index
+	Platforms  []Platform `json:"platforms"`  // an index's members; a single-platform image is its own only member
+	Base       *BaseImage `json:"base,omitempty"`
+}
+
+// IsIndex tells whether the image is an index of several manifests.
+func (i Image) IsIndex() bool {
+	return len(i.Platforms) != 1 || i.Platforms[0].Digest != i.Digest
+}
+
+// Platform is one manifest of an image. Name is "linux/amd64" or "linux/arm64/v8".
+type Platform struct {
+	Name   string `json:"name"`
+	Digest Digest `json:"digest"`
+}
+
+// BaseImage is what the image's own annotations say it was built from.
+// Source: https://github.com/opencontainers/image-spec/blob/main/annotations.md (org.opencontainers.image.base.*)
+type BaseImage struct {
+	Grounds
+	Name   string `json:"name"`
+	Digest Digest `json:"digest,omitzero"`
+}
+
+// Pipeline is the build that ran, and its parameters.
+type Pipeline struct {
+	Grounds
+	BuilderID    string `json:"builderId"`    // SLSA builder.id
+	InvocationID string `json:"invocationId"` // the build's URL
+	Definition   string `json:"definition"`   // the pipeline definition's URL
+	Path         string `json:"path"`         // of the YAML file in the repository
+	Repository   string `json:"repository"`
+	Ref          string `json:"ref"`
+	Reason       string `json:"reason"`
+	// TemplateParameters are the run's parameters, values of secret-looking names dropped.
+	TemplateParameters map[string]string `json:"templateParameters,omitempty"`
+	// Internal are facts of this one run that nobody can pin: agent, pool, image version, project and collection ids, job,
+	// stage, attempt. They become internalParameters.
+	Internal map[string]string `json:"internal,omitempty"`
+	// CommitID is the commit that the pipeline says it builds (BUILD_SOURCEVERSION); empty outside a pipeline.
+	CommitID string    `json:"commitId,omitempty"`
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
+}
+
+// Commit is the state of the source repository.
+type Commit struct {
+	Grounds
+	Repository string    `json:"repository"` // https or ssh URL of the remote, credentials stripped; a path if there is none
+	Ref        string    `json:"ref"`        // refs/heads/main, or HEAD when detached and no pipeline says better
+	ID         Digest    `json:"id"`         // gitCommit
+	Tree       Digest    `json:"tree"`       // gitTree
+	Files      Digest    `json:"files"`      // dirHash over the tree's files, because SHA-1 will not last
+	Parents    []string  `json:"parents,omitempty"`
+	Subject    string    `json:"subject"` // the message's first line: foreign text
+	Author     Person    `json:"author"`
+	Authored   time.Time `json:"authored"`
+	Committer  Person    `json:"committer"`
+	Committed  time.Time `json:"committed"`
+	Signature  string    `json:"signature"` // "present" or "none"; it is not verified
+	Remotes    []string  `json:"remotes,omitempty"`
+	// Dirty tells whether the work tree differs from the commit in any way that could have reached the build: changed,
+	// untracked, assume-unchanged or skip-worktree files. Ignored files are counted, and do not make it dirty.
+	Dirty           bool     `json:"dirty"`
+	Changed         []string `json:"changed,omitempty"` // the first MaxListed of each list
+	Untracked       []string `json:"untracked,omitempty"`
+	AssumeUnchanged []string `json:"assumeUnchanged,omitempty"`
+	SkipWorktree    []string `json:"skipWorktree,omitempty"`
+	Ignored         []string `json:"ignored,omitempty"`
+	IgnoredCount    int      `json:"ignoredCount,omitempty"`
+	Shallow         bool     `json:"shallow,omitempty"`
+	Detached        bool     `json:"detached,omitempty"`
+	Submodules      []string `json:"submodules,omitempty"` // "path commit"
+}
+
+// MaxListed is how many names of each kind a Commit lists.
+const MaxListed = 20
+
+// Folder is a data folder that the model was trained, validated or tested on.
+type Folder struct {
+	Grounds
+	Role   string    `json:"role"`   // train, validation, test, other
+	URI    string    `json:"uri"`    // as asked, without its query
+	Digest Digest    `json:"digest"` // dirHash
+	Files  int64     `json:"files,string"`
+	Bytes  int64     `json:"bytes,string"`
+	Newest time.Time `json:"newest,omitzero"` // latest modification of any file
+	// Immutability is what the storage says of the folder's protection; "unknown" when nobody was asked.
+	Immutability string `json:"immutability"`
+	// TrainedOn says why the link between folder and model is no better than its basis (BasisOf["trainedOn"]).
+	TrainedOn string `json:"trainedOn"`
+	Manifest  Stored `json:"manifest"` // its digest's hex is the dirHash's
+	Index     Stored `json:"index"`
+}
+
+// DatabricksRun is the training run as the Jobs API answered.
+// Source: https://docs.databricks.com/api/workspace/jobs/getrun
+type DatabricksRun struct {
+	Grounds
+	Host       string            `json:"host"` // https://adb-….azuredatabricks.net
+	RunID      string            `json:"runId"`
+	JobID      string            `json:"jobId"`
+	Name       string            `json:"name"`
+	Result     string            `json:"result"` // SUCCESS: nothing else is recorded
+	Creator    string            `json:"creator"`
+	PageURL    string            `json:"pageUrl"`
+	Notebook   string            `json:"notebook,omitempty"` // path, of the only notebook task
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Tasks      []string          `json:"tasks,omitempty"` // "task_key run_id result"
+	GitURL     string            `json:"gitUrl,omitempty"`
+	GitCommit  string            `json:"gitCommit,omitempty"`
+	Started    time.Time         `json:"started,omitzero"`
+	Ended      time.Time         `json:"ended,omitzero"`
+	AskedAt    time.Time         `json:"askedAt"`
+	Removed    []string          `json:"removed,omitempty"` // what redaction took out of the stored answer
+	Answer     Stored            `json:"answer"`
+}
+
+// Model is the trained model.
+type Model struct {
+	Grounds
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	URI     string `json:"uri"`
+	Digest  Digest `json:"digest"`        // dirHash, of a single file too
+	File    Digest `json:"file,omitzero"` // sha256, of a single file only
+	Files   int64  `json:"files,string"`
+	Bytes   int64  `json:"bytes,string"`
+	// Locations are where the image contains it: one for each platform.
+	Locations []Location `json:"locations,omitempty"`
+	Manifest  Stored     `json:"manifest"`
+}
+
+// Location is where a platform of the image contains the model.
+type Location struct {
+	Platform string `json:"platform"`
+	Path     string `json:"path"` // absolute, in the final file system
+}
