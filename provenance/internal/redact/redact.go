@@ -1,0 +1,200 @@
+// Package redact keeps secrets out of everything that is written: statements, stored answers, logs, errors.
+//
+// It works at three places. URL and IsSecretName drop what is known to be secret by its place, before anything is built.
+// Text masks what looks like a secret in text that somebody else wrote. Find is the last look at finished bytes, and names
+// what it sees without repeating it.
+package redact
+
+import (
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// Removed stands where a secret was.
+const Removed = "[removed]"
+
+// URL drops user-info, query and fragment from a URL. Text that is no URL (a path, git's host:path form) loses a password
+// in front of an @, and is otherwise left alone.
+func URL(s string) string {
+	u, err := url.Parse(s)
+	if err == nil && u.Scheme != "" && u.Host != "" {
+		u.User = container(u)
+		u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = "", false, "", ""
+		return u.String()
+	}
+	if strings.Contains(s, "://") { // a URL that cannot be parsed: nothing of it can be trusted to be clean
+		scheme, rest, _ := strings.Cut(s, "://")
+		rest, _, _ = strings.Cut(rest, "?")
+		if at := strings.LastIndex(rest, "@"); at >= 0 {
+			rest = rest[at+1:]
+		}
+		return scheme + "://" + rest
+	}
+	if user, rest, found := strings.Cut(s, "@"); found && strings.Contains(user, ":") && !strings.Contains(user, "/") {
+		return rest
+	}
+	return s
+}
+
+// container is what stands before the @ in Azure's own schemes: the name of a container, not of a user.
+// Source: https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-introduction-abfs-uri
+func container(u *url.URL) *url.Userinfo {
+	switch u.Scheme {
+	case "abfs", "abfss", "wasb", "wasbs":
+		return url.User(u.User.Username())
+	}
+	return nil
+}
+
+// secretWords mark a name as secret when one of them is a word of it.
+var secretWords = words("password passwd pwd passphrase secret secrets token apikey accesskey accountkey credential " +
+	"credentials sas sig pat bearer authorization cookie jwt connectionstring privatekey")
+
+// keyKinds mark a name as secret when "key" follows.
+var keyKinds = words("api access account private shared storage signing encryption master primary secondary secret")
+
+// secretParts mark a name as secret wherever they stand in it, whatever the separators.
+var secretParts = []string{"password", "passphrase", "secret", "apikey", "accesstoken", "authtoken", "bearertoken",
+	"refreshtoken", "connectionstring", "privatekey", "accountkey", "accesskey", "sastoken"}
+
+// IsSecretName tells whether a value of this name (a parameter, a header, a JSON key) is to be dropped. It knows that
+// max_tokens, tokenizer, author and monkey are not secrets.
+func IsSecretName(name string) bool {
+	parts := split(name)
+	for i, word := range parts {
+		if secretWords[word] || i > 0 && word == "key" && keyKinds[parts[i-1]] {
+			return true
+		}
+	}
+	joined := strings.Join(parts, "")
+	for _, part := range secretParts {
+		if strings.Contains(joined, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func words(list string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(list) {
+		set[w] = true
+	}
+	return set
+}
+
+// split cuts a name into lower-case words at separators and at the humps of camelCase.
+func split(name string) []string {
+	var parts []string
+	var word []rune
+	flush := func() {
+		if len(word) > 0 {
+			parts = append(parts, strings.ToLower(string(word)))
+			word = word[:0]
+		}
+	}
+	runes := []rune(name)
+	for i, r := range runes {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			flush()
+			continue
+		}
+		hump := unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if hump {
+			flush()
+		}
+		word = append(word, r)
+	}
+	flush()
+	return parts
+}
+
+// pattern is the look of one kind of secret. Its last group is the secret itself.
+type pattern struct {
+	kind string
+	re   *regexp.Regexp
+}
+
+// The looks of the secrets that Azure, Databricks and git hosting hand out. They are narrow enough to leave digests,
+// identifiers and prose alone.
+var patterns = []pattern{
+	{"private key", regexp.MustCompile(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`)},
+	{"SAS signature", regexp.MustCompile(`(?i)\bsig=([A-Za-z0-9%/+_-]{16,}=*)`)},
+	{"storage account key", regexp.MustCompile(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`)},
+	{"storage account key", regexp.MustCompile(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`)},
+	{"bearer token", regexp.MustCompile(`(?i)\b(?:bearer|basic)[ +]+([A-Za-z0-9._~+/-]{16,}=*)`)},
+	{"JSON web token", regexp.MustCompile(`\b(eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?)`)},
+	{"Databricks token", regexp.MustCompile(`\b(dapi[0-9a-f]{32}(?:-\d)?)\b`)},
+	{"Azure DevOps token", regexp.MustCompile(`\b([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b`)},
+	{"Azure DevOps token", regexp.MustCompile(`\b([a-z2-7]{52})\b`)},
+	{"Entra client secret", regexp.MustCompile(`(?:^|[^A-Za-z0-9_~.-])([A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})`)},
+	{"GitHub token", regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})`)},
+	{"AWS access key", regexp.MustCompile(`\b((?:AKIA|ASIA)[0-9A-Z]{16})\b`)},
+	{"password in a URL", regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:([^\s/@"']+)@`)},
+	{"password", regexp.MustCompile(`(?i)\b(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`)},
+}
+
+// Text masks what looks like a secret.
+func Text(s string) string {
+	for _, p := range patterns {
+		s = p.mask(s)
+	}
+	return s
+}
+
+// mask replaces the last group of each match.
+func (p pattern) mask(s string) string {
+	var out strings.Builder
+	last := 0
+	for _, m := range p.re.FindAllStringSubmatchIndex(s, -1) {
+		from, to := m[len(m)-2], m[len(m)-1]
+		if from < last || s[from:to] == Removed {
+			continue
+		}
+		out.WriteString(s[last:from] + Removed)
+		last = to
+	}
+	return out.String() + s[last:]
+}
+
+// minKnown is the length below which a known secret is not searched for: shorter ones would match by chance.
+const minKnown = 6
+
+// Find names the kinds of secrets that data holds, without repeating them; nil means none. known are the values of secrets
+// that this process itself was given: they are searched for literally, and as JSON and URLs would write them.
+func Find(data []byte, known ...string) []string {
+	text := string(data)
+	var kinds []string
+	add := func(kind string) {
+		if len(kinds) == 0 || kinds[len(kinds)-1] != kind {
+			kinds = append(kinds, kind)
+		}
+	}
+	for _, p := range patterns {
+		for _, m := range p.re.FindAllStringSubmatch(text, -1) {
+			if m[len(m)-1] != Removed {
+				add(p.kind)
+			}
+		}
+	}
+	for _, secret := range known {
+		for _, form := range forms(secret) {
+			if strings.Contains(text, form) {
+				add("a secret of this process")
+			}
+		}
+	}
+	return kinds
+}
+
+// forms are the ways in which a known secret may be written.
+func forms(secret string) []string {
+	if len(secret) < minKnown {
+		return nil
+	}
+	quoted, _ := json.Marshal(secret) // a string always marshals
+	return []string{secret, strings.Trim(string(quoted), `"`), url.QueryEscape(secret), url.PathEscape(secret)}
+}
