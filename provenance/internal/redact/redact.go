@@ -44,7 +44,9 @@ func URL(s string) string {
 func container(u *url.URL) *url.Userinfo {
 	switch u.Scheme {
 	case "abfs", "abfss", "wasb", "wasbs":
-		return url.User(u.User.Username())
+		if name := u.User.Username(); name != "" {
+			return url.User(name)
+		}
 	}
 	return nil
 }
@@ -166,7 +168,7 @@ const minKnown = 6
 // Find names the kinds of secrets that data holds, without repeating them; nil means none. known are the values of secrets
 // that this process itself was given: they are searched for literally, and as JSON and URLs would write them.
 func Find(data []byte, known ...string) []string {
-	text := string(data)
+	text := string(data) + "\n" + unescape.Replace(string(data))
 	var kinds []string
 	add := func(kind string) {
 		if len(kinds) == 0 || kinds[len(kinds)-1] != kind {
@@ -189,6 +191,9 @@ func Find(data []byte, known ...string) []string {
 	}
 	return kinds
 }
+
+// unescape undoes what JSON does to the characters around a secret, so that its look is recognised.
+var unescape = strings.NewReplacer(`\u0026`, "&", `\u003c`, "<", `\u003e`, ">", `\"`, `"`, `\/`, "/", `\n`, "\n", `\r`, "\r", `\t`, "\t")
 
 // forms are the ways in which a known secret may be written.
 func forms(secret string) []string {

@@ -68,6 +68,14 @@ func TestFindAndTextKnowEveryKind(t *testing.T) {
 	}
 }
 
+func TestFindSeesThroughJSON(t *testing.T) {
+	for _, text := range []string{`a\u0026sig=` + strings.Repeat("Ab", 12), `x\nsig=` + strings.Repeat("Ab", 12)} {
+		if got := Find([]byte(text)); !slices.Equal(got, []string{"SAS signature"}) {
+			t.Errorf("%s: found %q", text, got)
+		}
+	}
+}
+
 func TestFindLeavesHarmlessTextAlone(t *testing.T) {
 	for _, text := range []string{
 		`{"sha256":"` + strings.Repeat("0f", 32) + `","gitCommit":"` + strings.Repeat("9c", 20) + `"}`,

@@ -1,0 +1,70 @@
+package provenance
+
+// The names of the cross-checks. Their values are "true" or "unknown": what is known to be false is refused, and never
+// becomes a statement.
+const (
+	CheckCommit    = "commitIsPipelines" // the work tree's commit is the one that the pipeline says it builds
+	CheckRunCommit = "commitIsRuns"      // the commit that the Databricks run used is the work tree's
+	CheckModel     = "modelInImage"      // every platform of the image contains the model
+)
+
+// crossCheck compares what the sources said with each other. It is pure: it asks nobody.
+func crossCheck(r Record) ([]Fact, error) {
+	facts := []Fact{}
+	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkModel} {
+		fact, err := check(r)
+		if err != nil {
+			return nil, err
+		}
+		if fact != nil {
+			facts = append(facts, *fact)
+		}
+	}
+	return facts, nil
+}
+
+func checkCommit(r Record) (*Fact, error) {
+	asked := r.Pipeline.CommitID
+	if asked == "" {
+		return &Fact{CheckCommit, "unknown", Declared, "no pipeline says which commit it builds"}, nil
+	}
+	if asked != r.Commit.ID.Hex() {
+		return nil, Refuse("commit.mismatch", "check out the commit that triggered the pipeline, without switching afterwards",
+			"the pipeline builds commit %s, but the work tree is at %s", clip(asked), r.Commit.ID.Hex())
+	}
+	return &Fact{CheckCommit, "true", r.Pipeline.Of("commitId"), ""}, nil
+}
+
+func checkRunCommit(r Record) (*Fact, error) {
+	if r.Databricks == nil {
+		return nil, nil
+	}
+	used := r.Databricks.GitCommit
+	if used == "" {
+		return &Fact{CheckRunCommit, "unknown", Declared, "the run names no commit"}, nil
+	}
+	if used != r.Commit.ID.Hex() {
+		return nil, Refuse("databricks.commit", "train on the commit that is built, or record the run that did",
+			"Databricks run %s used commit %s, but the work tree is at %s", r.Databricks.RunID, clip(used), r.Commit.ID.Hex())
+	}
+	return &Fact{CheckRunCommit, "true", Reported, ""}, nil
+}
+
+func checkModel(r Record) (*Fact, error) {
+	if r.Model == nil {
+		return nil, nil
+	}
+	found := map[string]bool{}
+	for _, l := range r.Model.Locations {
+		found[l.Platform] = true
+	}
+	for _, p := range r.Image.Platforms {
+		if !found[p.Name] && p.Name != UnknownPlatform {
+			return nil, Refuse("model.notInImage", "", "the image's platform %s does not contain the model %s", p.Name, r.Model.Name)
+		}
+	}
+	return &Fact{CheckModel, "true", Observed, ""}, nil
+}
+
+// UnknownPlatform is what BuildKit calls the attestations that it puts into an index: no platform, nothing that runs.
+const UnknownPlatform = "unknown/unknown"

@@ -1,0 +1,276 @@
+package provenance
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	slsa1 "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
+)
+
+// Read is the way back from a statement to the nouns. A statement of another buildType, or one that is not as [NewStatement]
+// writes it, is a *Refused. Annotations and parameters that this version does not know are ignored, but for external
+// parameters: those were somebody's choice, and one that is not understood cannot be judged.
+func Read(s Statement) (Record, error) {
+	if got := s.Predicate.BuildDefinition.BuildType; got != BuildType {
+		return Record{}, Refuse("statement.buildType", "", "buildType is %q, not %s", clip(got), BuildType)
+	}
+	r := reader{stored: map[Digest]Stored{}, record: Record{Data: []Folder{}, Checks: []Fact{}}}
+	r.readStored(s.Predicate.RunDetails.Byproducts)
+	r.readParameters(s)
+	r.readDescriptors(s.Predicate.BuildDefinition.ResolvedDependencies)
+	r.readDescriptors(s.Predicate.RunDetails.Byproducts)
+	r.readSubjects(s)
+	if r.err == nil {
+		r.err = r.record.complete()
+	}
+	if r.err != nil {
+		return Record{}, Refuse("statement.malformed", "", "the statement does not follow its build type: %v", r.err)
+	}
+	return r.record, nil
+}
+
+// reader fills a record, and keeps the first error.
+type reader struct {
+	record Record
+	stored map[Digest]Stored
+	err    error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil && err != nil {
+		r.err = err
+	}
+}
+
+// readStored collects the byproducts that lie beside the image.
+func (r *reader) readStored(byproducts []slsa1.ResourceDescriptor) {
+	for _, d := range byproducts {
+		name, found := strings.CutPrefix(d.Name, nameStored)
+		if !found {
+			continue
+		}
+		set, err := parseDigestSet(d.Digest)
+		r.fail(err)
+		size, err := strconv.ParseInt(fmt.Sprint(d.Annotations[annotationPrefix+"size"]), 10, 64)
+		if err != nil || size < 0 {
+			r.fail(fmt.Errorf("byproduct %q has no size", clip(d.Name)))
+		}
+		digest := set[SHA256]
+		r.stored[digest] = Stored{Name: name, MediaType: d.MediaType, Digest: digest, Size: size}
+	}
+}
+
+func (r *reader) readParameters(s Statement) {
+	var external externalParameters
+	var internal internalParameters
+	r.fail(remarshal(s.Predicate.BuildDefinition.ExternalParameters, &external, true))
+	r.fail(remarshal(s.Predicate.BuildDefinition.InternalParameters, &internal, false))
+	run := s.Predicate.RunDetails
+	p := external.Pipeline
+	r.record.Pipeline = Pipeline{
+		Grounds: internal.Grounds, BuilderID: run.Builder.ID, InvocationID: run.BuildMetadata.InvocationID,
+		Definition: p.Definition, Path: p.Path, Repository: p.Repository, Ref: p.Ref,
+		Reason: external.Reason, TemplateParameters: external.TemplateParameters,
+		Internal: internal.Run, CommitID: internal.CommitID,
+		Started: readTime(run.BuildMetadata.StartedOn), Finished: readTime(run.BuildMetadata.FinishedOn),
+	}
+	r.fail(r.record.Pipeline.valid())
+	for name, version := range run.Builder.Version {
+		r.record.Tool = Tool{name, version}
+	}
+}
+
+// readDescriptors reads those that it knows by name.
+func (r *reader) readDescriptors(descriptors []slsa1.ResourceDescriptor) {
+	for _, d := range descriptors {
+		switch role, isData := strings.CutPrefix(d.Name, nameData); {
+		case isData:
+			r.readFolder(d, role)
+		case d.Name == nameSource:
+			r.readCommit(d)
+		case d.Name == nameBase:
+			r.readBase(d)
+		case d.Name == nameImage:
+			r.readImage(d)
+		case d.Name == nameModel:
+			r.readModel(d)
+		case d.Name == nameDatabricks:
+			r.readDatabricks(d)
+		case d.Name == nameChecks:
+			r.readChecks(d)
+		}
+	}
+}
+
+func (r *reader) readCommit(d slsa1.ResourceDescriptor) {
+	var c Commit
+	set := r.noun(d, &c)
+	c.ID, c.Files = set[GitCommit], set[DirHash]
+	r.fail(c.valid())
+	r.fail(c.addTo(&r.record))
+}
+
+func (r *reader) readFolder(d slsa1.ResourceDescriptor, role string) {
+	var f Folder
+	set := r.noun(d, &f, "manifest", "index")
+	f.URI, f.Digest = d.URI, set[DirHash]
+	f.Manifest, f.Index = r.ref(d, "manifest"), r.ref(d, "index")
+	if f.Role != role || f.Digest.IsZero() || f.Manifest.Digest.Hex() != f.Digest.Hex() {
+		r.fail(fmt.Errorf("data folder %q has no dirHash with its manifest", clip(d.URI)))
+	}
+	r.fail(f.valid())
+	r.fail(f.addTo(&r.record))
+}
+
+// readBase needs no image before it: dependencies stand before byproducts, and readImage keeps the base.
+func (r *reader) readBase(d slsa1.ResourceDescriptor) {
+	var b BaseImage
+	set := r.noun(d, &b)
+	b.Digest = set[SHA256]
+	r.fail(b.valid())
+	r.record.Image.Base = &b
+}
+
+func (r *reader) readImage(d slsa1.ResourceDescriptor) {
+	var i Image
+	set := r.noun(d, &i)
+	i.Digest, i.Base = set[SHA256], r.record.Image.Base
+	r.fail(i.valid())
+	r.fail(i.addTo(&r.record))
+}
+
+func (r *reader) readModel(d slsa1.ResourceDescriptor) {
+	var m Model
+	set := r.noun(d, &m, "manifest")
+	m.URI, m.File, m.Manifest = d.URI, set[SHA256], r.ref(d, "manifest")
+	r.fail(m.valid())
+	r.fail(m.addTo(&r.record))
+}
+
+func (r *reader) readDatabricks(d slsa1.ResourceDescriptor) {
+	var run DatabricksRun
+	r.noun(d, &run, "answer")
+	run.PageURL, run.Answer = d.URI, r.ref(d, "answer")
+	r.fail(run.valid())
+	r.fail(run.addTo(&r.record))
+}
+
+func (r *reader) readChecks(d slsa1.ResourceDescriptor) {
+	var c checks
+	r.noun(d, &c)
+	for _, fact := range c.Checks {
+		r.fail(Grounds{Basis: fact.Basis}.valid())
+	}
+	r.record.Checks = append(r.record.Checks, c.Checks...)
+}
+
+// readSubjects checks the subjects against the record that names the same things: they must say the same, because
+// verifiers match subjects and people read the record.
+func (r *reader) readSubjects(s Statement) {
+	var model Digest
+	for _, subject := range s.Subject {
+		if strings.HasPrefix(subject.Name, subjectModel) && r.record.Model != nil {
+			set, err := parseDigestSet(subject.Digest)
+			r.fail(err)
+			model = set[DirHash]
+		}
+	}
+	if r.record.Model != nil {
+		r.record.Model.Digest = model
+		if model.IsZero() {
+			r.fail(fmt.Errorf("the model %q is not among the subjects", clip(r.record.Model.Name)))
+		}
+	}
+	want, _ := json.Marshal(r.record.subjects())
+	if got, _ := json.Marshal(s.Subject); string(got) != string(want) {
+		r.fail(fmt.Errorf("the subjects are not the image and the model that the byproducts name"))
+	}
+}
+
+// noun reads a descriptor's annotations into a noun, without those that name stored things, and returns its digests.
+func (r *reader) noun(d slsa1.ResourceDescriptor, into any, refs ...string) DigestSet {
+	fields := map[string]any{}
+	for key, value := range d.Annotations {
+		if name, ours := strings.CutPrefix(key, annotationPrefix); ours {
+			fields[name] = value
+		}
+	}
+	for _, ref := range refs {
+		delete(fields, ref)
+	}
+	if err := remarshal(fields, into, false); err != nil {
+		r.fail(fmt.Errorf("descriptor %q: %w", clip(d.Name), err))
+	}
+	set, err := parseDigestSet(d.Digest)
+	r.fail(err)
+	return set
+}
+
+// ref finds the stored thing that an annotation names by its digest. An annotation that is missing is the zero value.
+func (r *reader) ref(d slsa1.ResourceDescriptor, name string) Stored {
+	value, present := d.Annotations[annotationPrefix+name]
+	if !present {
+		return Stored{}
+	}
+	digest, err := ParseDigest(fmt.Sprint(value))
+	r.fail(err)
+	stored, found := r.stored[digest]
+	if !found {
+		r.fail(fmt.Errorf("descriptor %q names a %s that is not among the byproducts", clip(d.Name), name))
+	}
+	return stored
+}
+
+// valid refuses bases that are none.
+func (g Grounds) valid() error {
+	if !g.Basis.Valid() {
+		return fmt.Errorf("basis %q is not known", clip(string(g.Basis)))
+	}
+	for name, basis := range g.BasisOf {
+		if !basis.Valid() {
+			return fmt.Errorf("basis %q of %s is not known", clip(string(basis)), clip(name))
+		}
+	}
+	return nil
+}
+
+func readTime(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+// timeless is the record without clocks, without the digests of stored answers, and without the indexes of folders, which
+// tell when each file was hashed.
+func (r Record) timeless() Record {
+	r.Pipeline.Started, r.Pipeline.Finished = time.Time{}, time.Time{}
+	folders := make([]Folder, len(r.Data))
+	for i, f := range r.Data {
+		f.Index = Stored{}
+		folders[i] = f
+	}
+	r.Data = folders
+	if r.Databricks != nil {
+		run := *r.Databricks
+		run.AskedAt, run.Answer = time.Time{}, Stored{}
+		r.Databricks = &run
+	}
+	return r
+}
+
+// remarshal moves a decoded JSON value into a typed one.
+func remarshal(from, into any, strict bool) error {
+	data, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	if strict {
+		dec.DisallowUnknownFields()
+	}
+	return dec.Decode(into)
+}

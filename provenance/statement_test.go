@@ -1,0 +1,334 @@
+package provenance
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// digestOf makes a digest of an algorithm from a letter, for tests.
+func digestOf(t testing.TB, algorithm Algorithm, digit string) Digest {
+	t.Helper()
+	d, err := NewDigest(algorithm, strings.Repeat(digit, hexLength[algorithm]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// at is a moment of the example's night.
+func at(hour, minute int) time.Time { return time.Date(2026, 11, 23, hour, minute, 0, 0, time.UTC) }
+
+// example is evidence of every kind, with every field filled: the specification's example is made of it.
+func example(t testing.TB) []Evidence {
+	d := func(a Algorithm, digit string) Digest { return digestOf(t, a, digit) }
+	stored := func(name, mediaType, digit string, size int64) Stored {
+		return Stored{Name: name, MediaType: mediaType, Digest: d(SHA256, digit), Size: size}
+	}
+	const manifest, index = "application/vnd.provenance.manifest.v1+text", "application/vnd.provenance.folder-index.v1+jsonl"
+	const collection = "https://dev.azure.com/contoso/Mortgage/"
+	folder := func(role, uri, digit, indexDigit string, files, bytes int64) Folder {
+		return Folder{
+			Grounds: Grounds{Observed, map[string]Basis{"newest": Reported, "role": Declared, "trainedOn": Declared}},
+			Role:    role, URI: uri, Digest: d(DirHash, digit), Files: files, Bytes: bytes, Newest: at(0, 5), Immutability: "unknown",
+			TrainedOn: "named by the pipeline; no check tied the run to this folder",
+			Manifest:  stored("manifest-"+digit+".txt", manifest, digit, 100*files),
+			Index:     stored("index-"+indexDigit+".jsonl", index, indexDigit, 250*files),
+		}
+	}
+	return []Evidence{
+		Tool{"provenance", "v0.1.0"},
+		Image{Grounds: Grounds{Observed, map[string]Basis{"builtFrom": Declared}},
+			Repository: "contoso.azurecr.io/mortgage", Reference: "20261123.1", Digest: d(SHA256, "1"),
+			Platforms: []Platform{{"linux/amd64", d(SHA256, "2")}, {"linux/arm64/v8", d(SHA256, "3")}},
+			Base:      &BaseImage{Grounds{Basis: Declared}, "mcr.microsoft.com/azureml/inference:2026", d(SHA256, "4")}},
+		Pipeline{Grounds: Grounds{Basis: Declared},
+			BuilderID: collection + "_build?definitionId=7&pool=hosted", InvocationID: collection + "_build/results?buildId=4711",
+			Definition: collection + "_build?definitionId=7", Path: "/azure-pipelines.yml",
+			Repository: collection + "_git/mortgage", Ref: "refs/heads/main", Reason: "Schedule",
+			TemplateParameters: map[string]string{"area": "north"},
+			Internal:           map[string]string{"agentName": "Hosted Agent", "buildId": "4711", "jobAttempt": "1"},
+			CommitID:           strings.Repeat("5", 40), Started: at(2, 0), Finished: at(2, 31)},
+		Commit{Grounds: Grounds{Observed, map[string]Basis{"author": Declared, "authored": Declared, "committer": Declared,
+			"committed": Declared, "subject": Declared, "remotes": Declared, "repository": Declared, "ref": Declared}},
+			Repository: collection + "_git/mortgage", Ref: "refs/heads/main", ID: d(GitCommit, "5"), Tree: d(GitTree, "6"), Files: d(DirHash, "7"),
+			Parents: []string{strings.Repeat("8", 40)}, Subject: "Weight recent applications",
+			Author: Person{Name: "Ada Lovelace", Email: "ada@contoso.com"}, Authored: at(1, 10),
+			Committer: Person{ID: "0b7e5e0e-0000-4000-8000-000000000001", Name: "Grace Hopper", Email: "grace@contoso.com"}, Committed: at(1, 20),
+			Signature: "none", Remotes: []string{collection + "_git/mortgage"}, Dirty: true, Changed: []string{"train.py"},
+			Untracked: []string{"notes.txt"}, AssumeUnchanged: []string{"a.cfg"}, SkipWorktree: []string{"b.cfg"},
+			Ignored: []string{"out/"}, IgnoredCount: 1, Shallow: true, Detached: true, Submodules: []string{"lib " + strings.Repeat("9", 40)}},
+		folder("train", "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/", "b", "c", 3, 222298112),
+		folder("test", "abfss://mortgages@contoso.dfs.core.windows.net/20261101T0000/", "a", "d", 12, 9007199254740993),
+		DatabricksRun{Grounds: Grounds{Basis: Reported}, Host: "https://adb-1.2.azuredatabricks.net", RunID: "9007199254740993", JobID: "12",
+			Name: "mortgage nightly", Result: "SUCCESS", Creator: "svc-train@contoso.com", PageURL: "https://adb-1.2.azuredatabricks.net/?o=1#job/12/run/9",
+			Notebook: "/Repos/mortgage/train", Parameters: map[string]string{"data": "/mnt/mortgages/20261122T0000", "db_password": "[removed]"},
+			Tasks: []string{"train 81463 SUCCESS"}, GitURL: collection + "_git/mortgage", GitCommit: strings.Repeat("5", 40),
+			Started: at(2, 1), Ended: at(2, 20), AskedAt: at(2, 30), Removed: []string{"job_parameters[1].value"},
+			Answer: stored("databricks-run-9007199254740993.json", "application/vnd.provenance.answer.v1+json", "e", 5120)},
+		Model{Grounds: Grounds{Basis: Observed, BasisOf: map[string]Basis{"name": Declared, "version": Declared}}, Name: "mortgage", Version: "7",
+			URI: "abfss://models@contoso.dfs.core.windows.net/mortgage/7/model.bin", Digest: d(DirHash, "f"), File: d(SHA256, "0"), Files: 1, Bytes: 40321,
+			Locations: []Location{{"linux/amd64", "/app/model.bin"}, {"linux/arm64/v8", "/app/model.bin"}},
+			Manifest:  stored("manifest-f.txt", manifest, "f", 76)},
+	}
+}
+
+func TestStatementRoundTrip(t *testing.T) {
+	statement, data := write(t, example(t)...)
+	parsed, err := ParseStatement(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := Read(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := gather(example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want.Checks, err = crossCheck(want); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := indent(t, record), indent(t, want); got != want {
+		t.Errorf("read back:\n%s\nwant:\n%s", got, want)
+	}
+	again, err := record.statement()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if indent(t, again) != indent(t, statement) {
+		t.Error("a record that was read back writes another statement")
+	}
+}
+
+func TestStatementBytesDoNotDependOnOrder(t *testing.T) {
+	_, want := write(t, example(t)...)
+	reversed := example(t)
+	slices.Reverse(reversed)
+	if _, got := write(t, reversed...); string(got) != string(want) {
+		t.Errorf("the order of the evidence changes the bytes:\n%s\n%s", got, want)
+	}
+}
+
+func TestStatementWithTheLeastEvidence(t *testing.T) {
+	d := digestOf(t, SHA256, "1")
+	_, data := write(t, Image{Grounds: Grounds{Basis: Observed}, Repository: "r", Digest: d, Platforms: []Platform{{"linux/amd64", d}}},
+		Pipeline{Grounds: Grounds{Basis: Declared}, BuilderID: "https://example.com/laptop"},
+		Commit{Grounds: Grounds{Basis: Observed}, Repository: "/src", ID: digestOf(t, GitCommit, "2"), Files: digestOf(t, DirHash, "3")})
+	s, err := ParseStatement(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Subject) != 1 {
+		t.Errorf("subjects %v, want the image only", s.Subject)
+	}
+	if _, err := Read(s); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewStatementRefusesIncompleteAndContradictoryEvidence(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func([]Evidence) []Evidence
+		want   string
+	}{
+		"no image":        {without[Image], "no image"},
+		"no commit":       {without[Commit], "no commit"},
+		"no pipeline":     {without[Pipeline], "no builder id"},
+		"two commits":     {func(e []Evidence) []Evidence { return append(e, find[Commit](e)) }, "commit was collected twice"},
+		"two images":      {func(e []Evidence) []Evidence { return append(e, find[Image](e)) }, "image was collected twice"},
+		"two pipelines":   {func(e []Evidence) []Evidence { return append(e, find[Pipeline](e)) }, "pipeline was collected twice"},
+		"two models":      {func(e []Evidence) []Evidence { return append(e, find[Model](e)) }, "model was collected twice"},
+		"two runs":        {func(e []Evidence) []Evidence { return append(e, find[DatabricksRun](e)) }, "run was collected twice"},
+		"folder twice":    {func(e []Evidence) []Evidence { return append(e, find[Folder](e)) }, "given twice"},
+		"other commit":    {changed(func(p *Pipeline) { p.CommitID = strings.Repeat("0", 40) }), "builds commit 0000"},
+		"run of another":  {changed(func(r *DatabricksRun) { r.GitCommit = "abc" }), "used commit abc"},
+		"model elsewhere": {changed(func(m *Model) { m.Locations = m.Locations[:1] }), "linux/arm64/v8 does not contain"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := NewStatement(c.change(example(t))...)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestParseAndReadRefuse(t *testing.T) {
+	_, data := write(t, example(t)...)
+	for name, c := range map[string]struct{ old, new, code string }{
+		"not JSON":             {`{"_type"`, `"_type"`, "statement.malformed"},
+		"other _type":          {"in-toto.io/Statement/v1", "in-toto.io/Statement/v2", "statement.type"},
+		"other predicateType":  {"slsa.dev/provenance/v1", "slsa.dev/provenance/v0.2", "statement.predicateType"},
+		"other buildType":      {`"buildType":"https://github.com/seed`, `"buildType":"https://github.com/evil`, "statement.buildType"},
+		"duplicate key":        {`{"_type"`, `{"Subject":[],"_type"`, "statement.malformed"},
+		"no builder":           {`"builder":{"id":`, `"builder":{"no":`, "statement.malformed"},
+		"bad subject digest":   {strings.Repeat("1", 64), "xyz", "statement.malformed"},
+		"unknown parameter":    {`"reason":`, `"raison":`, "statement.malformed"},
+		"unknown basis":        {`"provenance_basis":"observed"`, `"provenance_basis":"believed"`, "statement.malformed"},
+		"basisOf":              {`"provenance_basisOf":{"builtFrom":"declared"}`, `"provenance_basisOf":{"builtFrom":"x"}`, "statement.malformed"},
+		"subject not recorded": {`"name":"contoso.azurecr.io/mortgage","digest"`, `"name":"other","digest"`, "statement.malformed"},
+		"no model subject":     {`model/mortgage`, `other/mortgage`, "statement.malformed"},
+		"manifest missing":     {`"name":"stored/manifest-b.txt"`, `"name":"manifest-b.txt"`, "statement.malformed"},
+		"size missing":         {`"provenance_size":"76"`, `"provenance_size":"-76"`, "statement.malformed"},
+		"wrong manifest":       {`"provenance_manifest":"sha256:b`, `"provenance_manifest":"sha256:B`, "statement.malformed"},
+		"annotation of a kind": {`"provenance_dirty":true`, `"provenance_dirty":"yes"`, "statement.malformed"},
+		"commit twice":         {`"name":"base-image"`, `"name":"source"`, "statement.malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			forged := strings.Replace(string(data), c.old, c.new, 1)
+			if forged == string(data) {
+				t.Fatalf("%q is not in the statement", c.old)
+			}
+			s, err := ParseStatement([]byte(forged))
+			if err == nil {
+				_, err = Read(s)
+			}
+			wantCode(t, err, c.code)
+		})
+	}
+	_, err := ParseStatement([]byte(strings.Repeat(" ", MaxStatement+1)))
+	wantCode(t, err, "statement.malformed")
+}
+
+func TestStatementV01IsRead(t *testing.T) {
+	_, data := write(t, example(t)...)
+	old := strings.Replace(string(data), "in-toto.io/Statement/v1", "in-toto.io/Statement/v0.1", 1)
+	s, err := ParseStatement([]byte(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(s); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSameBuild(t *testing.T) {
+	base, _ := gather(example(t))
+	same, _ := gather(changed(func(r *DatabricksRun) {
+		r.AskedAt = at(3, 0)
+		r.Answer.Digest = digestOf(t, SHA256, "a")
+	})(changed(func(p *Pipeline) { p.Finished = at(3, 1) })(example(t))))
+	if !SameBuild(base, same) {
+		t.Error("clocks and stored answers make another build")
+	}
+	for name, change := range map[string]func([]Evidence) []Evidence{
+		"attempt": changed(func(p *Pipeline) { p.Internal["jobAttempt"] = "2" }),
+		"build":   changed(func(p *Pipeline) { p.InvocationID = "https://example.com/2" }),
+		"commit":  changed(func(c *Commit) { c.Dirty = false }),
+		"data":    changed(func(f *Folder) { f.Files++ }),
+		"subject": changed(func(i *Image) { i.Digest = digestOf(t, SHA256, "9") }),
+	} {
+		if other, _ := gather(change(example(t))); SameBuild(base, other) {
+			t.Errorf("%s: another build is taken for the same", name)
+		}
+	}
+}
+
+func TestCheckSecrets(t *testing.T) {
+	evidence := changed(func(c *Commit) { c.Subject = "use ?sv=1&sig=" + strings.Repeat("Ab", 16) + "%3D" })(example(t))
+	_, data := write(t, evidence...)
+	err := CheckSecrets("the statement", data)
+	wantCode(t, err, "secret.found")
+	if strings.Contains(err.Error(), "AbAb") || len(Hints(err)) != 1 {
+		t.Errorf("error %q, hints %q", err, Hints(err))
+	}
+	if _, clean := write(t, example(t)...); CheckSecrets("x", clean) != nil {
+		t.Error(CheckSecrets("x", clean))
+	}
+	wantCode(t, CheckSecrets("x", []byte("my hunter22"), "hunter22"), "secret.found")
+}
+
+func TestStored(t *testing.T) {
+	record, _ := gather(example(t))
+	var names []string
+	for _, s := range record.Stored() {
+		names = append(names, s.Name)
+	}
+	want := "manifest-a.txt index-d.jsonl manifest-b.txt index-c.jsonl manifest-f.txt databricks-run-9007199254740993.json"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("stored %s, want %s", got, want)
+	}
+}
+
+// FuzzParseStatement: nothing panics, and what is read can be written again.
+func FuzzParseStatement(f *testing.F) {
+	_, data := write(f, example(f)...)
+	f.Add(data)
+	f.Add([]byte(`{}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := ParseStatement(data)
+		if err != nil {
+			return
+		}
+		record, err := Read(s)
+		if err != nil {
+			return
+		}
+		if _, err := record.statement(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// write makes a statement and its bytes.
+func write(t testing.TB, evidence ...Evidence) (Statement, []byte) {
+	t.Helper()
+	s, err := NewStatement(evidence...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := s.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, data
+}
+
+func indent(t testing.TB, v any) string {
+	t.Helper()
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func wantCode(t *testing.T, err error, code string) {
+	t.Helper()
+	var refused *Refused
+	if !errors.As(err, &refused) || refused.Code != code {
+		t.Fatalf("error %v, want a refusal with code %s", err, code)
+	}
+}
+
+func find[T Evidence](evidence []Evidence) T {
+	for _, e := range evidence {
+		if found, ok := e.(T); ok {
+			return found
+		}
+	}
+	panic("not in the example")
+}
+
+func without[T Evidence](evidence []Evidence) []Evidence {
+	return slices.DeleteFunc(evidence, func(e Evidence) bool { _, is := e.(T); return is })
+}
+
+// changed changes the first noun of a kind.
+func changed[T Evidence](change func(*T)) func([]Evidence) []Evidence {
+	return func(evidence []Evidence) []Evidence {
+		for i, e := range evidence {
+			if noun, ok := e.(T); ok {
+				change(&noun)
+				evidence[i] = noun
+				break
+			}
+		}
+		return evidence
+	}
+}
