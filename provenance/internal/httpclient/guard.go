@@ -1,0 +1,106 @@
+package httpclient
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+)
+
+// guard is the transport under the client. It adds the credential to requests for the base host, and to no others, lets
+// nothing else through, and writes the debug lines.
+type guard struct {
+	base      *url.URL
+	authorize Authorize
+	next      http.RoundTripper
+	debug     func(string)
+	userAgent string
+
+	mu   sync.Mutex
+	used []string // the credentials sent so far: no error or debug line may repeat one
+}
+
+// RoundTrip is one request and its answer's head.
+func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !g.atHome(req.URL) {
+		return nil, g.elsewhere(req.URL)
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("User-Agent", g.userAgent)
+	req.Header.Set("Accept", "application/json")
+	if err := g.addCredential(req); err != nil {
+		return nil, &permanent{fmt.Errorf("no credential could be had: %w", err), ""}
+	}
+	resp, err := g.next.RoundTrip(req)
+	line := req.Method + " " + redact.URL(req.URL.String()) + ": "
+	if err != nil {
+		g.debug(line + g.mask(err.Error()))
+		return nil, err
+	}
+	g.debug(line + g.mask(resp.Status))
+	return resp, nil
+}
+
+// addCredential asks for the credential and remembers it, to be masked.
+func (g *guard) addCredential(req *http.Request) error {
+	if g.authorize == nil {
+		return nil
+	}
+	value, err := g.authorize(req.Context())
+	if err != nil {
+		return err
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("it holds a character that no header can carry: a line break, perhaps")
+	}
+	g.remember(value)
+	req.Header.Set("Authorization", value)
+	return nil
+}
+
+// remember keeps the last part of an Authorization header: what stands behind "Bearer".
+func (g *guard) remember(value string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	secret := value[strings.LastIndex(value, " ")+1:]
+	if len(g.used) == 0 || g.used[len(g.used)-1] != secret {
+		g.used = append(g.used, secret)
+	}
+}
+
+// mask makes foreign text fit for an error or a debug line: no secret, no control character, no end in sight.
+func (g *guard) mask(s string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, secret := range g.used {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, redact.Removed)
+		}
+	}
+	return clean(s)
+}
+
+// atHome tells whether u is on the host that the credential is for.
+func (g *guard) atHome(u *url.URL) bool {
+	return u.Scheme == g.base.Scheme && strings.EqualFold(u.Host, g.base.Host)
+}
+
+// checkRedirect follows a few redirects within the host.
+func (g *guard) checkRedirect(req *http.Request, via []*http.Request) error {
+	if !g.atHome(req.URL) {
+		return g.elsewhere(req.URL)
+	}
+	if len(via) > maxRedirects {
+		return &permanent{fmt.Errorf("more than %d redirects", maxRedirects), ""}
+	}
+	return nil
+}
+
+func (g *guard) elsewhere(u *url.URL) error {
+	return &permanent{fmt.Errorf("it redirects to %s, which is not the host that was configured", clean(u.Scheme+"://"+u.Host)),
+		"if the service has moved, configure its new address"}
+}

@@ -1,0 +1,185 @@
+package source
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+)
+
+// redactor takes secrets out of a decoded JSON answer and remembers where they were.
+type redactor struct {
+	known   []string // values that this process was given: the token
+	removed []string // JSON paths
+}
+
+// value is the redacted form of v, which stands at path.
+func (r *redactor) value(path string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return r.object(path, v)
+	case []any:
+		return r.array(path, v)
+	case string:
+		return r.note(path, v, r.text(v))
+	}
+	return v
+}
+
+// object redacts the values of secret-looking names, also where name and value are written as {"name":…,"value":…}.
+func (r *redactor) object(path string, in map[string]any) map[string]any {
+	out := make(map[string]any, len(in))
+	pair := isSecretPair(in)
+	for _, key := range sortedKeys(in) {
+		at := path + "." + jsonKey(r.text(key))
+		if redact.IsSecretName(key) || pair && slices.Contains(pairValues, key) {
+			out[r.text(key)] = r.drop(at, in[key])
+			continue
+		}
+		out[r.text(key)] = r.value(at, in[key])
+	}
+	return out
+}
+
+// pairValues are the keys under which the Jobs API writes the value of a named parameter.
+var pairValues = []string{"value", "default", "default_value"}
+
+func isSecretPair(in map[string]any) bool {
+	for _, key := range []string{"name", "key"} {
+		if name, ok := in[key].(string); ok && redact.IsSecretName(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// array redacts a list. In a list of program arguments the value of --password stands in the next element.
+func (r *redactor) array(path string, in []any) []any {
+	out := make([]any, len(in))
+	secretNext := false
+	for i, v := range in {
+		at := path + "[" + strconv.Itoa(i) + "]"
+		text, isText := v.(string)
+		switch {
+		case isText && secretNext:
+			out[i] = r.drop(at, v)
+		case isText:
+			out[i] = r.note(at, text, r.argument(text))
+		default:
+			out[i] = r.value(at, v)
+		}
+		secretNext = isText && !secretNext && isSecretFlag(text)
+	}
+	return out
+}
+
+// isSecretFlag tells whether an argument is a flag whose value, the next argument, is secret.
+func isSecretFlag(s string) bool {
+	return strings.HasPrefix(s, "-") && !strings.Contains(s, "=") && redact.IsSecretName(s)
+}
+
+// argument redacts NAME=VALUE and --NAME=VALUE.
+func (r *redactor) argument(s string) string {
+	name, value, found := strings.Cut(s, "=")
+	if found && redact.IsSecretName(name) && len(name) < 200 && !isSecretReference(value) {
+		return r.text(name) + "=" + redact.Removed
+	}
+	return r.text(s)
+}
+
+// drop removes a whole value. What is no secret by its type, or is only a reference to one, stays.
+func (r *redactor) drop(path string, v any) any {
+	switch v := v.(type) {
+	case nil, bool:
+		return v
+	case string:
+		if v == "" || isSecretReference(v) {
+			return v
+		}
+	}
+	return r.note(path, "", redact.Removed)
+}
+
+// note remembers path if something was taken out of the text there.
+func (r *redactor) note(path, before, after string) string {
+	if before != after {
+		r.removed = append(r.removed, path)
+	}
+	return after
+}
+
+// text redacts one string: values that are known, URLs that carry credentials, and whatever looks like a secret.
+func (r *redactor) text(s string) string {
+	for _, secret := range r.known {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, redact.Removed)
+		}
+	}
+	if carriesCredentials(s) {
+		s = redact.URL(s)
+	}
+	return redact.Text(s)
+}
+
+// carriesCredentials tells whether s is a URL with a password or with a query parameter of a secret-looking name, such as
+// the signature of a shared access signature.
+func carriesCredentials(s string) bool {
+	if !strings.Contains(s, "://") {
+		return false
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return strings.ContainsAny(s, "@?")
+	}
+	if _, has := u.User.Password(); has {
+		return true
+	}
+	for name := range u.Query() {
+		if redact.IsSecretName(name) {
+			return true
+		}
+	}
+	return u.User != nil && (u.Scheme == "https" || u.Scheme == "http")
+}
+
+// secretReference is how a Databricks configuration names a secret without holding it.
+// Source: https://docs.databricks.com/security/secrets/secrets-spark-conf-variables.html
+var secretReference = regexp.MustCompile(`^\{\{secrets/[A-Za-z0-9_.@ -]+/[A-Za-z0-9_.@ -]+\}\}$`)
+
+func isSecretReference(s string) bool { return secretReference.MatchString(s) }
+
+// plainKey needs no quotes in a JSON path.
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// jsonKey writes a key as a step of a path.
+func jsonKey(key string) string {
+	if plainKey.MatchString(key) {
+		return key
+	}
+	return fmt.Sprintf("%q", plain(key))
+}
+
+func sortedKeys(in map[string]any) []string {
+	keys := make([]string, 0, len(in))
+	for key := range in {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// canonicalJSON writes v with sorted keys, without white space, and with numbers as they came.
+func canonicalJSON(v any) ([]byte, error) {
+	var out strings.Builder
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return []byte(strings.TrimSuffix(out.String(), "\n")), nil
+}

@@ -1,0 +1,52 @@
+// Package source asks the places that know how a model came about: git, the pipeline, Databricks. There is one file for
+// each place, whose type implements provenance.Source.
+//
+// A source returns everything that it was asked for, or an error: absence is never success. What it returns says how it is
+// known (provenance.Basis), and holds no secrets.
+package source
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+)
+
+// maxText is how much of one piece of foreign text is recorded, in bytes.
+const maxText = 1000
+
+// plain makes foreign text fit to be recorded: valid UTF-8, one line, no control or formatting characters, no secret that
+// has a known look, and an end.
+func plain(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), 1<<16)], "\uFFFD")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+	s = strings.TrimSpace(redact.Text(s))
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+	}
+	return s
+}
+
+// parameters makes a table of parameters fit to be recorded: the values of secret-looking names are dropped, their names
+// stay.
+func parameters(in map[string]string) map[string]string {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(in))
+	for name, value := range in {
+		if redact.IsSecretName(name) && !isSecretReference(value) {
+			value = redact.Removed
+		}
+		out[plain(name)] = plain(value)
+	}
+	return out
+}
