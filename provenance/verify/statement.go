@@ -1,0 +1,244 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
+)
+
+// Bounds on a signed statement, those of sigstore-go.
+const (
+	maxSubjects = 1024
+	maxDigests  = 32
+)
+
+// examined is one signed statement, in one or both forms, and what was found about it.
+type examined struct {
+	where     []string
+	forms     []string
+	signer    envelope.Signer
+	payload   []byte
+	digest    provenance.Digest
+	statement provenance.Statement
+	notes     []Finding // what was not checked, and need not be
+	record    provenance.Record
+	rechecks  []Rechecked
+	trust     []Finding // why this is no statement of a believed builder about this image
+	rules     []Finding // what the policy, or a check at the source, has against it
+}
+
+// examine finds out whether a candidate is a statement of a believed builder about this image.
+func (d *decider) examine(c Candidate) *examined {
+	e := &examined{signer: c.Verified.Signer(), payload: c.Verified.Payload()}
+	e.digest = provenance.SumSHA256(e.payload)
+	e.add(c)
+	e.trust = d.distrust(e)
+	return e
+}
+
+// distrust is every reason not to take a statement for one of a believed builder about this image; nil is none.
+func (d *decider) distrust(e *examined) []Finding {
+	if !slices.ContainsFunc(d.in.Verifiers, speaksFor(e.signer)) {
+		return []Finding{{Code: "signature.key", Detail: "the statement is not signed by a key that is believed",
+			Found: e.signer.Name, Hint: "verify with the builder's public key: --key, or the policy's builders"}}
+	}
+	if f := e.parse(); f != nil {
+		return []Finding{*f}
+	}
+	subject := d.subject(e)
+	if subject != nil && !subject.Undecided {
+		return []Finding{*subject}
+	}
+	var err error
+	if e.record, err = provenance.Read(e.statement); err != nil {
+		return collect(subject, unread(err))
+	}
+	return collect(subject, d.builder(e))
+}
+
+// parse reads the payload; predicateType and buildType are read from there, whatever an annotation says.
+func (e *examined) parse() *Finding {
+	var err error
+	if e.statement, err = provenance.ParseStatement(e.payload); err != nil {
+		return unread(err)
+	}
+	if found := e.statement.Predicate.BuildDefinition.BuildType; found != provenance.BuildType {
+		return &Finding{Code: "statement.buildType", Expected: provenance.BuildType, Found: found,
+			Detail: "the statement is of another kind of build",
+			Hint:   "its key signs for other programs too; give this builder a key of its own"}
+	}
+	return e.limits()
+}
+
+// speaksFor tells whether a verifier is the key that signed.
+func speaksFor(signer envelope.Signer) func(envelope.Verifier) bool {
+	return func(v envelope.Verifier) bool { return v.Fingerprint() == signer.Fingerprint }
+}
+
+// collect makes a list of the findings that there are.
+func collect(findings ...*Finding) (all []Finding) {
+	for _, f := range findings {
+		if f != nil {
+			all = append(all, *f)
+		}
+	}
+	return all
+}
+
+// unread is the finding about a payload that is not a statement of ours. The bytes are at hand, so it is never undecided.
+func unread(err error) *Finding {
+	var refused *provenance.Refused
+	if errors.As(err, &refused) {
+		return &Finding{Code: refused.Code, Detail: refused.Detail, Hint: refused.Hint}
+	}
+	return &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the signed statement cannot be read: %v", err), Hint: firstHint(err)}
+}
+
+// limits bounds what a statement may list.
+func (e *examined) limits() *Finding {
+	subjects := e.statement.Subject
+	if len(subjects) > maxSubjects {
+		return &Finding{Code: "statement.limit", Detail: "the statement has too many subjects",
+			Expected: fmt.Sprintf("at most %d", maxSubjects), Found: fmt.Sprint(len(subjects))}
+	}
+	for _, s := range subjects {
+		if len(s.Digest) > maxDigests {
+			return &Finding{Code: "statement.limit", Detail: fmt.Sprintf("the subject %q has too many digests", clip(s.Name)),
+				Expected: fmt.Sprintf("at most %d", maxDigests), Found: fmt.Sprint(len(s.Digest))}
+		}
+	}
+	return nil
+}
+
+// subject holds the statement against the image: one sha256 subject is the image, and every other one is a part of the same
+// image. The first subject is what was recorded: the image, or the index that it is in. That the others are its members
+// is only a claim, and no proof, because a subject could be anything whose bytes happen to be another image's manifest: a
+// model file, say. So the registry is asked for the members of the index, whose bytes the index's digest vouches for.
+func (d *decider) subject(e *examined) *Finding {
+	subjects, bad := sha256Subjects(e.statement)
+	if bad != nil {
+		return bad
+	}
+	if !slices.Contains(subjects, d.in.Image) {
+		return &Finding{Code: "subject.mismatch", Detail: "the statement is about something else",
+			Expected: d.in.Image.String(), Found: joinDigests(subjects),
+			Hint: "it was copied from another image, or the image was built again and not recorded"}
+	}
+	if !slices.ContainsFunc(subjects, func(s provenance.Digest) bool { return s != d.in.Image }) {
+		return nil
+	}
+	if d.in.Members == nil {
+		return d.unproved(e, subjects[0])
+	}
+	return d.prove(subjects)
+}
+
+// prove asks the registry whether all subjects are one image.
+func (d *decider) prove(subjects []provenance.Digest) *Finding {
+	index := subjects[0]
+	members, err := d.in.Members(d.ctx, index)
+	var refused *provenance.Refused
+	if errors.As(err, &refused) {
+		return unread(err)
+	}
+	if err != nil {
+		return &Finding{Code: "subject.unproved", Undecided: true, Hint: firstHint(err),
+			Detail: fmt.Sprintf("the members of the index %s could not be read: %v", index, err)}
+	}
+	allowed := append([]provenance.Digest{index}, members...)
+	for _, s := range subjects {
+		if !slices.Contains(allowed, s) {
+			return &Finding{Code: "subject.foreign", Expected: joinDigests(allowed), Found: s.String(),
+				Detail: "a sha256 subject of the statement is neither the image nor a member of its index",
+				Hint:   "it makes a statement about one thing pass for another; a model is a subject by its dirHash only"}
+		}
+	}
+	return nil
+}
+
+// unproved is what to say of several subjects when there is no registry to ask. A statement whose first subject is this
+// image is about it, whatever else it names: the others could only make it pass for something else. (That they are those
+// of the record, provenance.Read checks.) That a platform's manifest belongs to the index which a statement names is
+// exactly what has to be proved.
+func (d *decider) unproved(e *examined, index provenance.Digest) *Finding {
+	if d.in.Image == index {
+		e.notes = append(e.notes, Finding{Code: "subject.unproved",
+			Detail: "without a registry it was not checked that the statement's other subjects are platforms of this image"})
+		return nil
+	}
+	return &Finding{Code: "subject.unproved", Undecided: true, Expected: d.in.Image.String(), Found: index.String(),
+		Detail: "the statement is about an index; without a registry nothing proves that this image is one of its platforms",
+		Hint:   fmt.Sprintf("give the index's digest, %s, or verify against the registry", index)}
+}
+
+// sha256Subjects are the sha256 digests of all subjects, in the statement's order. The algorithm's name is compared as loosely as any verifier
+// might, and its value strictly.
+func sha256Subjects(s provenance.Statement) ([]provenance.Digest, *Finding) {
+	var digests []provenance.Digest
+	for _, subject := range s.Subject {
+		for algorithm, value := range subject.Digest {
+			if !strings.EqualFold(algorithm, string(provenance.SHA256)) {
+				continue
+			}
+			d, err := provenance.NewDigest(provenance.SHA256, value)
+			if err != nil {
+				return nil, &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the subject %q: %v", clip(subject.Name), err)}
+			}
+			digests = append(digests, d)
+		}
+	}
+	return digests, nil
+}
+
+// builder holds the statement's builder against the policy's. A key speaks only for the builders that list it.
+func (d *decider) builder(e *examined) *Finding {
+	if d.in.Policy == nil || d.in.Policy.Builders == nil {
+		return nil
+	}
+	id := e.statement.Predicate.RunDetails.Builder.ID
+	var mine []string
+	for _, b := range d.in.Policy.Builders {
+		if !slices.ContainsFunc(b.Keys, speaksFor(e.signer)) {
+			continue
+		}
+		if b.ID == id {
+			return weak("builder", "the builder's id", e.record.Pipeline.Of("builderId"), b.Basis)
+		}
+		mine = append(mine, b.ID)
+	}
+	return &Finding{Code: "builder.id", Expected: orNothing(strings.Join(mine, " or ")), Found: id, Basis: e.record.Pipeline.Of("builderId"),
+		Detail: fmt.Sprintf("the policy does not let the key %s speak for this builder", e.signer.Name),
+		Hint:   "list the builder's id with that key under builders, if it is to be believed"}
+}
+
+// add notes another place where the same statement lies.
+func (e *examined) add(c Candidate) {
+	e.where = append(e.where, c.Where)
+	if !slices.Contains(e.forms, c.Form) {
+		e.forms = append(e.forms, c.Form)
+	}
+}
+
+// findings are all findings, with their place.
+func (e *examined) findings() []Finding {
+	all := slices.Concat(e.trust, e.rules, e.notes)
+	for i := range all {
+		all[i].Where = e.where[0]
+	}
+	return all
+}
+
+// undecided tells whether nothing is wrong with the statement but what nobody could tell.
+func (e *examined) undecided() bool {
+	all := slices.Concat(e.trust, e.rules)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(f Finding) bool { return !f.Undecided })
+}
+
+// attestation is the statement for reports.
+func (e *examined) attestation() *Attestation {
+	return &Attestation{Record: e.record, Signer: e.signer, Statement: e.digest, Where: e.where, Forms: e.forms, Rechecks: e.rechecks}
+}

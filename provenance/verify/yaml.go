@@ -1,0 +1,167 @@
+package verify
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/seed-3480f271/provenance/provenance"
+)
+
+// Bounds for policy files. The deepest thing that a policy says is five levels deep.
+const (
+	maxPolicyBytes = 256 << 10
+	maxPolicyDepth = 16
+)
+
+// document reads one YAML file strictly, node by node, so that every error says file:line:column. Types are not converted,
+// and anchors, aliases, merge keys and tags are refused: a policy says what it says where it is read.
+type document struct {
+	file string
+}
+
+// setter stores what one YAML node says.
+type setter func(*yaml.Node) error
+
+// parse reads the only document of a file.
+func (d document) parse(data []byte) (*yaml.Node, error) {
+	if len(data) > maxPolicyBytes {
+		return nil, provenance.Misuse("", "%s has %d bytes, more than the limit of %d", d.file, len(data), maxPolicyBytes)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var root, second yaml.Node
+	if err := decoder.Decode(&root); errors.Is(err, io.EOF) || err == nil && len(root.Content) == 0 {
+		return nil, provenance.Misuse("it starts with version: 1", "%s is empty", d.file)
+	} else if err != nil {
+		return nil, d.syntax(err)
+	}
+	if err := decoder.Decode(&second); err == nil {
+		return nil, d.errorAt(&second, "", "there is a second document; a policy is one")
+	} else if !errors.Is(err, io.EOF) {
+		return nil, d.syntax(err)
+	}
+	return root.Content[0], d.plain(root.Content[0], 0)
+}
+
+// syntax turns "yaml: line 3: …" into "FILE:3: …".
+func (d document) syntax(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, found := strings.CutPrefix(text, "line "); found {
+		return provenance.Misuse("", "%s:%s", d.file, rest)
+	}
+	return provenance.Misuse("", "%s: %s", d.file, text)
+}
+
+// errorAt is a caller's mistake, with its place.
+func (d document) errorAt(n *yaml.Node, hint, format string, args ...any) error {
+	return provenance.Misuse(hint, "%s:%d:%d: %s", d.file, n.Line, n.Column, fmt.Sprintf(format, args...))
+}
+
+// plain refuses whatever makes YAML say something else than it seems to say.
+func (d document) plain(n *yaml.Node, depth int) error {
+	switch {
+	case depth > maxPolicyDepth:
+		return d.errorAt(n, "", "nested more than %d levels deep", maxPolicyDepth)
+	case n.Kind == yaml.AliasNode || n.Anchor != "":
+		return d.errorAt(n, "write the value out", "anchors and aliases are not allowed in a policy")
+	case n.Style&yaml.TaggedStyle != 0:
+		return d.errorAt(n, "write the value without it", "tags such as %s are not allowed in a policy", n.Tag)
+	}
+	for _, child := range n.Content {
+		if err := d.plain(child, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mapping reads a mapping whose keys are known. An unknown or repeated key, or none at all, is an error.
+func (d document) mapping(n *yaml.Node, what string, fields map[string]setter) error {
+	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		return d.errorAt(n, knows(fields), "%s is %s; it has to be a mapping of keys to values", what, kindOf(n))
+	}
+	seen := map[string]bool{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		set, known := fields[key.Value]
+		if !known || key.Kind != yaml.ScalarNode {
+			return d.errorAt(key, knows(fields), "%s has no key %q", what, clip(key.Value))
+		}
+		if seen[key.Value] {
+			return d.errorAt(key, "", "%s has the key %q twice", what, key.Value)
+		}
+		seen[key.Value] = true
+		if err := set(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// list reads a list of at least one item.
+func (d document) list(what string, item setter) setter {
+	return func(n *yaml.Node) error {
+		if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+			return d.errorAt(n, "", "%s is %s; it has to be a list with at least one item", what, kindOf(n))
+		}
+		for _, child := range n.Content {
+			if err := item(child); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// text reads a string that is not empty.
+func (d document) text(what string, store func(string, *yaml.Node) error) setter {
+	return func(n *yaml.Node) error {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || strings.TrimSpace(n.Value) == "" {
+			return d.errorAt(n, "put it in quotes if it looks like a number or a date", "%s is %s; it has to be text", what, kindOf(n))
+		}
+		return store(n.Value, n)
+	}
+}
+
+// truth reads true or false.
+func (d document) truth(what string, to *bool) setter {
+	return func(n *yaml.Node) error {
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+			return d.errorAt(n, "", "%s is %s; it has to be true or false", what, kindOf(n))
+		}
+		*to = strings.EqualFold(n.Value, "true")
+		return nil
+	}
+}
+
+// choice reads one of a few words.
+func choice[T ~string](d document, what string, to *T, words ...T) setter {
+	return d.text(what, func(s string, n *yaml.Node) error {
+		for _, w := range words {
+			if T(s) == w {
+				*to = w
+				return nil
+			}
+		}
+		return d.errorAt(n, "", "%s is %q; it has to be one of %s", what, clip(s), join(words))
+	})
+}
+
+// kindOf says what a node is, for people.
+func kindOf(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode && len(n.Content) == 0, n.Kind == yaml.SequenceNode && len(n.Content) == 0:
+		return "empty"
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case strings.TrimSpace(n.Value) == "" || n.ShortTag() == "!!null":
+		return "empty"
+	}
+	return fmt.Sprintf("%q", clip(n.Value))
+}
