@@ -1,0 +1,187 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"github.com/seed-3480f271/provenance/provenance"
+)
+
+// azureFolder is a prefix of a container, or a single blob.
+type azureFolder struct {
+	location
+	client  *container.Client
+	prefix  string // ends with a slash, or is empty
+	single  bool   // path is a blob
+	workers int
+	stall   time.Duration
+}
+
+// openAzure asks Azure only when the URI leaves open whether it is a blob or a folder.
+func openAzure(ctx context.Context, uri string, o Options) (Folder, error) {
+	l, err := parseLocation(uri, o.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	client, err := o.client(l)
+	if err != nil {
+		return nil, err
+	}
+	f := &azureFolder{location: l, client: client, prefix: l.path, workers: o.azureWorkers(), stall: o.stall()}
+	if l.path == "" || strings.HasSuffix(l.path, "/") {
+		return f, nil
+	}
+	if f.single, err = f.isBlob(ctx); err != nil {
+		return nil, err
+	}
+	if !f.single {
+		f.prefix, f.uri = l.path+"/", f.uri+"/"
+	}
+	return f, nil
+}
+
+// isBlob tells whether the path is a blob that is not the marker of a directory.
+func (f *azureFolder) isBlob(ctx context.Context) (bool, error) {
+	properties, err := f.client.NewBlobClient(f.path).GetProperties(ctx, nil)
+	if bloberror.HasCode(err, bloberror.BlobNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, f.failed(ctx, err, "").explain()
+	}
+	return !marksFolder(properties.Metadata), nil
+}
+
+// marksFolder is how drivers of a hierarchical namespace mark a blob that stands for a directory.
+func marksFolder(metadata map[string]*string) bool {
+	for name, value := range metadata {
+		if strings.EqualFold(name, "hdi_isfolder") && value != nil && strings.EqualFold(*value, "true") {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *azureFolder) URI() string  { return f.uri }
+func (f *azureFolder) Workers() int { return f.workers }
+
+func (f *azureFolder) List(ctx context.Context, yield func(Object) error) error {
+	if f.single {
+		return f.listSingle(ctx, yield)
+	}
+	pager := f.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+		Prefix: &f.prefix, Include: container.ListBlobsInclude{Metadata: true}, ResponseFormat: container.StorageResponseFormatXML})
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return f.failed(ctx, err, "").explain()
+		}
+		if page.Segment == nil {
+			return f.nonsense("a page without blobs")
+		}
+		for _, item := range page.Segment.BlobItems {
+			if err := f.yieldItem(item, yield); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// listSingle yields the one blob.
+func (f *azureFolder) listSingle(ctx context.Context, yield func(Object) error) error {
+	name := path.Base(f.path)
+	p, err := f.client.NewBlobClient(f.path).GetProperties(ctx, nil)
+	if err != nil {
+		return f.failed(ctx, err, name).explain()
+	}
+	if p.ContentLength == nil || p.ETag == nil || p.LastModified == nil {
+		return f.nonsense("no size, ETag or date for " + name)
+	}
+	return yield(objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime))
+}
+
+// yieldItem yields an item of a listing, unless it is a directory.
+func (f *azureFolder) yieldItem(item *container.BlobItem, yield func(Object) error) error {
+	if item == nil || item.Name == nil || item.Properties == nil || !strings.HasPrefix(*item.Name, f.prefix) {
+		return f.nonsense("a listing with a blob that was not asked for")
+	}
+	name, p := (*item.Name)[len(f.prefix):], item.Properties
+	if p.ResourceType != nil && strings.EqualFold(*p.ResourceType, "directory") {
+		return nil
+	}
+	if p.ContentLength == nil || p.ETag == nil || p.LastModified == nil {
+		return f.nonsense("no size, ETag or date for " + name)
+	}
+	slash := name == "" || strings.HasSuffix(name, "/")
+	switch {
+	case *p.ContentLength == 0 && (slash || marksFolder(item.Metadata)):
+		return nil
+	case slash:
+		return provenance.Refuse("data.name", "rename or remove the blob", "the blob %q in %s has data and a name that ends like a folder's",
+			*item.Name, f.uri)
+	}
+	return yield(objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime))
+}
+
+// objectOfBlob makes ETags comparable: listings have them without quotes, headers with.
+func objectOfBlob(name string, size int64, etag azcore.ETag, modified time.Time, created *time.Time) Object {
+	o := Object{Name: name, Size: size, ETag: strings.Trim(string(etag), `"`), Modified: modified.UTC()}
+	if created != nil {
+		o.Created = created.UTC()
+	}
+	return o
+}
+
+func (f *azureFolder) Open(ctx context.Context, o Object) (io.ReadCloser, error) {
+	name := f.prefix + o.Name
+	if f.single {
+		name = f.path
+	}
+	if o.ETag == "" {
+		return nil, fmt.Errorf("the file %s in %s has no ETag to pin it by", o.Name, f.uri)
+	}
+	response, err := f.client.NewBlobClient(name).DownloadStream(ctx, &blob.DownloadStreamOptions{
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{
+			IfMatch: to.Ptr(azcore.ETag(`"` + o.ETag + `"`))}}})
+	if err != nil {
+		return nil, f.failed(ctx, err, o.Name).explain()
+	}
+	if response.Body == nil {
+		return nil, f.nonsense("no bytes for " + o.Name)
+	}
+	if err := f.sameBlob(response, o); err != nil {
+		response.Body.Close()
+		return nil, err
+	}
+	return newPinnedReader(ctx, response.NewRetryReader(ctx, nil), f, o), nil
+}
+
+// sameBlob compares the headers of an answer with the listing, in case something between us and Azure ignored If-Match.
+func (f *azureFolder) sameBlob(r blob.DownloadStreamResponse, o Object) error {
+	if r.ETag == nil {
+		return f.nonsense("no ETag for " + o.Name)
+	}
+	if strings.Trim(string(*r.ETag), `"`) != o.ETag {
+		return changed(o.Name, "was replaced after it was listed")
+	}
+	if r.ContentLength == nil || *r.ContentLength != o.Size {
+		return changed(o.Name, fmt.Sprintf("has another length than the %d bytes that were listed", o.Size))
+	}
+	return nil
+}
+
+// nonsense is an answer that Azure would not give.
+func (f *azureFolder) nonsense(what string) error {
+	return fmt.Errorf("%s: the storage answered %s", f.uri, what)
+}

@@ -1,0 +1,208 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/seed-3480f271/provenance/provenance"
+)
+
+// localFolder is a folder on this machine, or a single file.
+type localFolder struct {
+	path    string // absolute
+	single  bool
+	workers int
+}
+
+// openLocal looks at what path names. A symbolic link is the caller's mistake and not followed: the record would name the
+// link, which may point elsewhere tomorrow.
+func openLocal(path string, o Options) (Folder, error) {
+	if path == "" {
+		return nil, provenance.Misuse("", "the path of the folder is empty")
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	info, err := os.Lstat(abs)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, provenance.Misuse(missingHint(path), "%s does not exist", path)
+	case err != nil:
+		return nil, unreadable(err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, provenance.Misuse(linkHint(abs), "%s is a symbolic link", path)
+	case info.IsDir():
+		return localFolder{abs, false, o.localWorkers()}, nil
+	case !info.Mode().IsRegular():
+		return nil, provenance.Misuse("", "%s is %s, neither a file nor a folder", path, kind(info.Mode()))
+	case os.IsPathSeparator(path[len(path)-1]):
+		return nil, provenance.Misuse("leave out the slash at the end", "%s is a file, not a folder", path)
+	}
+	return localFolder{abs, true, 1}, nil
+}
+
+func missingHint(path string) string {
+	if strings.Contains(path, "?") {
+		return "a local path takes no query"
+	}
+	return ""
+}
+
+func linkHint(abs string) string {
+	if target, err := filepath.EvalSymlinks(abs); err == nil {
+		return "name what it points to: " + target
+	}
+	return "it points to nothing"
+}
+
+// kind names what is neither file nor folder.
+func kind(mode fs.FileMode) string {
+	switch {
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	case mode&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "a special file"
+}
+
+// URI is the absolute path.
+func (l localFolder) URI() string {
+	uri := filepath.ToSlash(l.path)
+	if l.single || strings.HasSuffix(uri, "/") {
+		return uri
+	}
+	return uri + "/"
+}
+
+func (l localFolder) Workers() int { return l.workers }
+
+func (l localFolder) List(ctx context.Context, yield func(Object) error) error {
+	return filepath.WalkDir(l.path, func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return unreadable(err)
+		case entry.IsDir():
+			return nil
+		}
+		object, err := l.object(path, entry)
+		if err != nil {
+			return err
+		}
+		return yield(object)
+	})
+}
+
+// object is the file at path, which a listing found.
+func (l localFolder) object(path string, entry fs.DirEntry) (Object, error) {
+	name := l.name(path)
+	if !entry.Type().IsRegular() {
+		return Object{}, provenance.Refuse("data.special", "put the files themselves into the folder",
+			"%s in %s is %s, and only files can be recorded", name, l.URI(), kind(entry.Type()))
+	}
+	info, err := entry.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return Object{}, changed(name, "vanished while its folder was listed")
+	}
+	if err != nil {
+		return Object{}, unreadable(err)
+	}
+	return objectOf(name, info), nil
+}
+
+// name is the object's name of the file at path.
+func (l localFolder) name(path string) string {
+	if l.single {
+		return filepath.Base(path)
+	}
+	return filepath.ToSlash(strings.TrimPrefix(path[len(l.path):], string(filepath.Separator)))
+}
+
+func objectOf(name string, info fs.FileInfo) Object {
+	return Object{Name: name, Size: info.Size(), Modified: info.ModTime().UTC(), inode: inode(info)}
+}
+
+// Open does not wait for a writer when the file has become a named pipe.
+func (l localFolder) Open(_ context.Context, o Object) (io.ReadCloser, error) {
+	path := l.path
+	if !l.single {
+		path = filepath.Join(l.path, filepath.FromSlash(o.Name))
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, changed(o.Name, "vanished after it was listed")
+	}
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	reader := &localReader{file: file, want: o}
+	if err := reader.check(); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return reader, nil
+}
+
+// localReader gives the bytes of a file that has to stay as it was listed.
+type localReader struct {
+	file *os.File
+	want Object
+	got  int64
+}
+
+// check compares the file with the listing.
+func (r *localReader) check() error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return unreadable(err)
+	}
+	now := objectOf(r.want.Name, info)
+	if !info.Mode().IsRegular() || now.Size != r.want.Size || !now.Modified.Equal(r.want.Modified) || now.inode != r.want.inode {
+		return changed(r.want.Name, "changed after it was listed")
+	}
+	return nil
+}
+
+// Read looks at the file again with its last byte, which spares the empty read that a reader to the end needs.
+func (r *localReader) Read(p []byte) (int, error) {
+	n, err := r.file.Read(p)
+	r.got += int64(n)
+	switch {
+	case r.got > r.want.Size:
+		return 0, changed(r.want.Name, "grew while it was read")
+	case r.got == r.want.Size:
+		if err := r.check(); err != nil {
+			return 0, err
+		}
+		return n, io.EOF
+	case errors.Is(err, io.EOF):
+		return 0, changed(r.want.Name, "shrank while it was read")
+	case err != nil:
+		return n, unreadable(err)
+	}
+	return n, nil
+}
+
+func (r *localReader) Close() error { return r.file.Close() }
+
+// unreadable is a file or folder that is there and cannot be read.
+func unreadable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return provenance.WithHint(fmt.Errorf("cannot read: %w", err), "every file of the folder must be readable")
+	}
+	return fmt.Errorf("cannot read: %w", err)
+}
