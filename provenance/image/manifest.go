@@ -1,0 +1,115 @@
+package image
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
+)
+
+// maxDepth is how deep a manifest may be nested.
+const maxDepth = 16
+
+// manifest is a manifest or an index, as it was read or as it will be written.
+type manifest struct {
+	SchemaVersion int               `json:"schemaVersion"`
+	MediaType     string            `json:"mediaType"`
+	ArtifactType  string            `json:"artifactType,omitempty"`
+	Config        v1.Descriptor     `json:"config"`
+	Layers        []v1.Descriptor   `json:"layers"`
+	Manifests     []v1.Descriptor   `json:"manifests,omitempty"`
+	Subject       *v1.Descriptor    `json:"subject,omitempty"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
+
+	raw    []byte
+	digest v1.Hash // of raw
+}
+
+// parseManifest reads a manifest from outside. mediaType is what the registry or the layout's index calls it; it may be
+// empty. Bytes that one reader could take for an image and another for an index are refused.
+// Source: https://github.com/opencontainers/image-spec/security/advisories/GHSA-77vh-xpmg-72qh
+func parseManifest(raw []byte, mediaType string) (manifest, error) {
+	m := manifest{raw: raw, digest: sum(raw)}
+	if err := strictjson.Unmarshal(raw, maxDepth, &m); err != nil {
+		return manifest{}, fmt.Errorf("manifest %s is not valid: %w", m.digest, err)
+	}
+	if m.MediaType == "" {
+		m.MediaType = mediaType
+	}
+	if mediaType != "" && mediaType != m.MediaType {
+		return manifest{}, fmt.Errorf("manifest %s calls itself %q and was handed out as %q", m.digest, m.MediaType, mediaType)
+	}
+	images, indexes := len(m.Layers) > 0 || m.Config.MediaType != "", len(m.Manifests) > 0
+	if images && indexes || m.isIndex() && images || !m.isIndex() && indexes {
+		return manifest{}, fmt.Errorf("manifest %s is neither clearly an image nor clearly an index (%q)", m.digest, m.MediaType)
+	}
+	return m, nil
+}
+
+// newManifest is the manifest with its bytes; the same facts give the same bytes.
+func newManifest(m manifest) (manifest, error) {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return manifest{}, err
+	}
+	m.raw, m.digest = raw, sum(raw)
+	return m, nil
+}
+
+func (m manifest) isIndex() bool { return types.MediaType(m.MediaType).IsIndex() }
+
+// descriptor points to the manifest, as a list of referrers does.
+func (m manifest) descriptor() v1.Descriptor {
+	return v1.Descriptor{
+		MediaType: types.MediaType(m.MediaType), Digest: m.digest, Size: int64(len(m.raw)),
+		ArtifactType: m.ArtifactType, Annotations: m.Annotations,
+	}
+}
+
+// pointer is the descriptor without what a subject does not need.
+func pointer(d v1.Descriptor) *v1.Descriptor {
+	return &v1.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+}
+
+// sum is the sha256 of data.
+func sum(data []byte) v1.Hash {
+	s := sha256.Sum256(data)
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(s[:])}
+}
+
+// appended is the JSON object raw with values added to the list named key, and with the members of set replaced. Everything
+// else, and what the list held, stays as it is: it may be somebody else's.
+func appended(raw []byte, key string, values []v1.Descriptor, set map[string]any) ([]byte, error) {
+	object, list := map[string]json.RawMessage{}, []json.RawMessage{}
+	if err := strictjson.Unmarshal(raw, maxDepth, &object); err != nil {
+		return nil, err
+	}
+	for k, v := range set {
+		item, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		object[k] = item
+	}
+	if err := json.Unmarshal([]byte(cmp.Or(string(object[key]), "[]")), &list); err != nil {
+		return nil, err
+	}
+	for _, v := range values {
+		item, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, item)
+	}
+	var err error
+	if object[key], err = json.Marshal(list); err != nil {
+		return nil, err
+	}
+	return json.Marshal(object)
+}
