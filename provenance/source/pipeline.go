@@ -67,7 +67,7 @@ func (p Pipeline) inside(found provenance.Pipeline) (provenance.Evidence, error)
 	if found.InvocationID == "" {
 		found.InvocationID = place.invocation
 	}
-	found.Repository = redact.URL(p.get("BUILD_REPOSITORY_URI"))
+	found.Repository = remoteURL(p.get("BUILD_REPOSITORY_URI"))
 	found.Ref, found.Reason = p.get("BUILD_SOURCEBRANCH"), p.get("BUILD_REASON")
 	found.CommitID = strings.ToLower(p.get("BUILD_SOURCEVERSION"))
 	found.Started = startTime(p.get("SYSTEM_PIPELINESTARTTIME"))
