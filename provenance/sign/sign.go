@@ -12,6 +12,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/sigstore/cosign/v2/pkg/cosign"
@@ -127,8 +128,12 @@ func (k *Key) Sign(ctx context.Context, payload []byte) (Signed, error) {
 func (k *Key) check(signed Signed, payload []byte) error {
 	for _, form := range [][]byte{signed.Envelope, signed.Bundle} {
 		verified, err := envelope.Open(form, k.verifier)
+		var refused *provenance.Refused
+		if errors.As(err, &refused) && (refused.Code == envelope.CodeKey || refused.Code == envelope.CodeInvalid) {
+			return fmt.Errorf("the signature that %s made does not verify with its own public key", k.name)
+		}
 		if err != nil {
-			return fmt.Errorf("the signature that %s made does not verify with its own public key: %v", k.name, err)
+			return fmt.Errorf("what %s signed does not open again: %s", k.name, err.Error()) // a refusal would be a verdict
 		}
 		if !bytes.Equal(verified.Payload(), payload) {
 			return fmt.Errorf("%s signed something else than it was given", k.name)

@@ -92,6 +92,7 @@ func signWith(t *testing.T, v *vaultdouble.Vault, ref string) outcome {
 }
 
 func TestVaultSigns(t *testing.T) {
+	t.Parallel()
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -169,6 +170,7 @@ func checkSecretsStayed(t *testing.T, v *vaultdouble.Vault) {
 }
 
 func TestVaultFails(t *testing.T) {
+	t.Parallel()
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -224,6 +226,7 @@ func TestVaultFails(t *testing.T) {
 
 // A vault that cannot be reached is undecided, not a mistake of the caller.
 func TestVaultUnreachable(t *testing.T) {
+	t.Parallel()
 	v := vaultdouble.Start(t, vaultdouble.Config{})
 	o := signWith(t, v, "azurekms://elsewhere.vault.azure.net/signing")
 	if o.Misused || o.Refused || !strings.Contains(o.LoadError, "cannot read the public key") {
