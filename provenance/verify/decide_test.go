@@ -400,3 +400,37 @@ func TestFactsAreNeverMixed(t *testing.T) {
 		t.Errorf("warnings %+v; attestation at %q", r.Warnings, r.Attestation.Where)
 	}
 }
+
+// TestTheNearestStatementGivesTheReasons: what is no statement of ours, or of another key, only warns beside one that is.
+func TestTheNearestStatementGivesTheReasons(t *testing.T) {
+	s := newScene(t)
+	s.policy = "version: 1\nsource: {branches: [other]}"
+	copied := goodNight(t)
+	single(&scene{night: copied}, sha(t, "9"))
+	copied.model = nil
+	s.attach(copied)
+	s.attach(s.night)
+	s.raw = append(s.raw, newSigner(t, "other.pub").sign(t, s.payload(t)))
+	r := s.decide()
+	expect(t, r, Refused, "source.branch")
+	if got := codes(r.Warnings); !slices.Equal(got, []string{"subject.mismatch", "signature.key"}) || r.Attestation == nil {
+		t.Errorf("warnings %q, attestation %v", got, r.Attestation)
+	}
+}
+
+// TestTheNewestIsShown: among statements that all pass.
+func TestTheNewestIsShown(t *testing.T) {
+	for i, order := range [][]time.Duration{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+		s := newScene(t)
+		for _, hours := range order {
+			n := goodNight(t)
+			n.pipeline.Finished = n.pipeline.Finished.Add(hours * time.Hour)
+			s.attach(n)
+		}
+		r := s.decide()
+		expect(t, r, Accepted)
+		if got := r.Attestation.Record.Pipeline.Finished; got != s.pipeline.Finished.Add(2*time.Hour) {
+			t.Errorf("order %d: shows the one of %s", i, got)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 
 // location is where a folder lies, in a form in which "within" can be decided: whole segments, decoded once.
 type location struct {
-	place    string   // scheme and host, and container in Azure; "/" or "" for local paths, absolute or not
+	place    string   // scheme and host; "/" or "C:/" for local paths
 	segments []string // of the path
 }
 
@@ -21,10 +21,10 @@ var azureHost = regexp.MustCompile(`^([a-z0-9]{3,24})\.(?:blob|dfs)\.(.+)$`)
 var (
 	errQuery  = errors.New("has a query, a fragment or a user's name")
 	errDots   = errors.New("has a segment that is empty, `.` or `..`, or that hides a slash")
-	errNotURL = errors.New("is not a URL or a path")
+	errNotURL = errors.New("is neither a URL nor an absolute path")
 )
 
-// parseLocation reads a local path, or a URL. The forms that Azure has for one container are one place:
+// parseLocation reads an absolute local path, or a URL. The forms that Azure has for one container are one place:
 // abfss://CONTAINER@ACCOUNT.dfs.…, wasbs://CONTAINER@ACCOUNT.blob.… and https://ACCOUNT.(blob|dfs).…/CONTAINER.
 func parseLocation(uri string) (location, error) {
 	if !strings.Contains(uri, "://") {
@@ -65,14 +65,17 @@ func azureLocation(u *url.URL, segments []string) (location, error) {
 	return location{scheme + "://" + host, segments}, nil
 }
 
-// localLocation reads a path. A relative path is only ever within a relative root.
+// localPath matches an absolute path, with a drive's letter on Windows.
+var localPath = regexp.MustCompile(`(?s)^((?:[A-Za-z]:)?/)(.*)$`)
+
+// localLocation reads a path. Statements have absolute ones only.
 func localLocation(p string) (location, error) {
-	place := ""
-	if strings.HasPrefix(p, "/") {
-		place = "/"
+	m := localPath.FindStringSubmatch(p)
+	if m == nil {
+		return location{}, errNotURL
 	}
-	segments, err := split(strings.TrimPrefix(p, "./"), func(s string) (string, error) { return s, nil })
-	return location{place, segments}, err
+	segments, err := split(m[2], func(s string) (string, error) { return s, nil })
+	return location{m[1], segments}, err
 }
 
 // split cuts a path into segments. One slash at either end does not count; what could climb out is an error.
