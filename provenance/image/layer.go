@@ -1,0 +1,360 @@
+package image
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/zstd"
+)
+
+// layerTree is what one layer says, as far as the search needs it.
+type layerTree struct {
+	root  *node
+	hits  int // files with wanted content
+	links int // hard links to lower layers
+}
+
+// searchLimits are what the layers of an image can make us do. They are shared by all layers that are read in one search.
+type searchLimits struct {
+	memory *allowance // bytes for names
+	bytes  *allowance // of unpacked layers
+	hashed *allowance // bytes; more than unpacked for sparse files
+}
+
+func newSearchLimits(memory, bytes int64) searchLimits {
+	return searchLimits{
+		newAllowance("the list of the image's files", memory),
+		newAllowance("the image, unpacked,", bytes),
+		newAllowance("what has to be hashed in the image", bytes),
+	}
+}
+
+// Limits of one search. The largest images in use have some 500,000 files, and some 100 GiB.
+const (
+	maxSearchMemory = 1 << 30
+	maxSearchBytes  = 1 << 40
+)
+
+// What a node costs in memory, in bytes, beside its name; a little more than measured.
+const (
+	fileCost      = 160
+	directoryCost = 512
+)
+
+// allowance is an amount that is used up.
+type allowance struct {
+	what  string
+	limit int64
+	left  atomic.Int64
+}
+
+func newAllowance(what string, limit int64) *allowance {
+	a := &allowance{what: what, limit: limit}
+	a.left.Store(limit)
+	return a
+}
+
+// take uses up n, or says that there is not so much left.
+func (a *allowance) take(n int64) error {
+	if n > a.limit || a.left.Add(-n) < 0 {
+		return tooLarge(a.what, a.limit)
+	}
+	return nil
+}
+
+// meteredReader reads against an allowance.
+type meteredReader struct {
+	io.Reader
+	*allowance
+}
+
+func (r meteredReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if exceeded := r.take(int64(n)); exceeded != nil {
+		return 0, exceeded
+	}
+	return n, err
+}
+
+// dockerZstd is a layer type that builders write and that the library does not know.
+const dockerZstd types.MediaType = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+
+// checkLayerType refuses what is not a file system, and what lies elsewhere.
+func checkLayerType(layer v1.Layer) error {
+	switch mt, err := layer.MediaType(); {
+	case err != nil:
+		return err
+	case !mt.IsDistributable():
+		return fmt.Errorf("it is a foreign layer (%s), which registries do not keep", mt)
+	case !mt.IsLayer() && mt != dockerZstd:
+		return fmt.Errorf("its media type %q is not one of a file system", mt)
+	}
+	return nil
+}
+
+// readLayer reads a layer to its end, so that its bytes are checked against its digest, and unpacks nothing.
+func readLayer(ctx context.Context, layer v1.Layer, w *wanted, limits searchLimits) (*layerTree, error) {
+	if err := checkLayerType(layer); err != nil {
+		return nil, err
+	}
+	packed, err := layer.Compressed()
+	if err != nil {
+		return nil, err
+	}
+	defer packed.Close()
+	unpacked, err := decompress(packed)
+	if err != nil {
+		return nil, err
+	}
+	defer unpacked.Close()
+	content := meteredReader{unpacked, limits.bytes}
+	tree, err := readTar(ctx, content, w, limits)
+	if err != nil {
+		return nil, err
+	}
+	for _, rest := range []io.Reader{content, packed} {
+		if _, err := io.Copy(io.Discard, rest); err != nil {
+			return nil, err
+		}
+	}
+	return tree, nil
+}
+
+// maxWindow is what one zstd layer can make us hold, in bytes; zstd itself takes no more by default.
+const maxWindow = 128 << 20
+
+// decompress looks at the first bytes, as container runtimes do, because media types are often wrong.
+func decompress(packed io.Reader) (io.ReadCloser, error) {
+	buffered := bufio.NewReaderSize(packed, 1<<16)
+	magic, err := buffered.Peek(4)
+	switch {
+	case err != nil && err != io.EOF:
+		return nil, err
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		return gzip.NewReader(buffered)
+	case isZstd(magic):
+		d, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return nil, err
+		}
+		return d.IOReadCloser(), nil
+	}
+	return io.NopCloser(buffered), nil
+}
+
+// isZstd tells whether the bytes begin a zstd frame, or one that is skipped.
+// Source: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
+func isZstd(magic []byte) bool {
+	return bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
+		len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18})
+}
+
+// readTar makes the tree of a layer's tar stream; later entries replace earlier ones.
+func readTar(ctx context.Context, content io.Reader, w *wanted, limits searchLimits) (*layerTree, error) {
+	r := &tarReader{tar: tar.NewReader(content), wanted: w, limits: limits}
+	for {
+		hdr, err := r.tar.Next()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil {
+			err = r.enter(hdr)
+		}
+		switch {
+		case err == io.EOF:
+			return &layerTree{&r.root, r.hits, r.links}, nil
+		case err != nil && hdr != nil:
+			return nil, fmt.Errorf("entry %q: %w", clip(hdr.Name), err)
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// clip shortens a foreign name for an error message.
+func clip(name string) string {
+	if len(name) > 200 {
+		return name[:200] + "…"
+	}
+	return name
+}
+
+// tarReader enters the entries of a tar stream into a tree.
+type tarReader struct {
+	tar    *tar.Reader
+	wanted *wanted
+	limits searchLimits
+	root   node
+	hits   int
+	links  int
+}
+
+func (r *tarReader) enter(hdr *tar.Header) error {
+	if hdr.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	for record := range hdr.PAXRecords {
+		if strings.HasPrefix(record, "SCHILY.xattr.") && strings.Contains(record, ".overlay.") {
+			return fmt.Errorf("it has the attribute %q, with which overlayfs hides files", clip(record))
+		}
+	}
+	names, err := split(hdr.Name)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		if hdr.Typeflag != tar.TypeDir {
+			return errors.New("the root is not a directory")
+		}
+		return nil
+	}
+	parent, err := r.parent(names[:len(names)-1])
+	if err != nil {
+		return err
+	}
+	return r.enterAt(parent, names[len(names)-1], hdr)
+}
+
+// enterAt enters an entry below its parent.
+// Source: https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts
+func (r *tarReader) enterAt(parent *node, name string, hdr *tar.Header) error {
+	removed, isWhiteout := strings.CutPrefix(name, ".wh.")
+	switch {
+	case !isWhiteout:
+		n, err := r.node(hdr)
+		if err != nil {
+			return err
+		}
+		return r.put(parent, name, n)
+	case removed == ".wh..opq":
+		parent.opaque = true
+	case strings.HasPrefix(removed, ".wh."): // bookkeeping of AUFS, which is never a file
+	case removed == "" || removed == "." || removed == "..":
+		return errors.New("it is not a whiteout of any name")
+	default:
+		return r.remove(parent, removed)
+	}
+	return nil
+}
+
+// remove hides a name of lower layers; what the layer itself has under that name stays.
+func (r *tarReader) remove(parent *node, name string) error {
+	if old := parent.children[name]; old != nil {
+		old.opaque = true
+		return nil
+	}
+	return r.put(parent, name, &node{kind: whiteout, opaque: true})
+}
+
+func (r *tarReader) put(parent *node, name string, n *node) error {
+	cost := int64(fileCost)
+	if n.kind == directory {
+		cost = directoryCost
+	}
+	if err := r.limits.memory.take(cost + int64(len(name)+len(n.target))); err != nil {
+		return err
+	}
+	parent.put(name, n)
+	return nil
+}
+
+// parent is the directory with these names. Directories that have no entry of their own are made; symbolic links of this
+// layer are followed, as unpacking does.
+func (r *tarReader) parent(names []string) (*node, error) {
+	at := []*node{&r.root}
+	for steps := 0; len(names) > 0; steps++ {
+		here, name := at[len(at)-1], names[0]
+		names = names[1:]
+		child := here.children[name]
+		switch {
+		case steps > maxPath:
+			return nil, errors.New("it lies below links that lead nowhere")
+		case name == "" || name == ".":
+		case name == "..":
+			at = at[:max(1, len(at)-1)]
+		case child != nil && child.kind == symlink:
+			if strings.HasPrefix(child.target, "/") {
+				at = at[:1]
+			}
+			names = append(strings.Split(child.target, "/"), names...)
+		case child != nil && child.kind == directory:
+			at = append(at, child)
+		default:
+			child = &node{kind: directory}
+			if err := r.put(here, name, child); err != nil {
+				return nil, err
+			}
+			at = append(at, child)
+		}
+	}
+	return at[len(at)-1], nil
+}
+
+// node is what an entry stands for. Content that may be wanted is hashed.
+func (r *tarReader) node(hdr *tar.Header) (*node, error) {
+	if len(hdr.Linkname) > maxPath {
+		return nil, errors.New("the target of a link is longer than 4096 bytes")
+	}
+	switch hdr.Typeflag {
+	case tar.TypeDir:
+		return &node{kind: directory}, nil
+	case tar.TypeReg, tar.TypeGNUSparse:
+		found, err := r.hash(hdr.Size)
+		return &node{kind: regular, wanted: found}, err
+	case tar.TypeSymlink:
+		return &node{kind: symlink, target: hdr.Linkname}, nil
+	case tar.TypeLink:
+		return r.hardlink(hdr.Linkname)
+	}
+	return &node{kind: other}, nil
+}
+
+// hardlink is what the link's target is now; what this layer does not have is left for lower layers.
+func (r *tarReader) hardlink(target string) (*node, error) {
+	names, err := split(target)
+	if err != nil {
+		return nil, err
+	}
+	target = strings.Join(names, "/")
+	switch there := r.root.lookup(target); {
+	case there == nil || there.kind == whiteout || there.kind == hardlink:
+		r.links++
+		return &node{kind: hardlink, target: target}, nil
+	case there.kind == directory:
+		return &node{kind: other}, nil
+	default:
+		copied := *there
+		return &copied, nil
+	}
+}
+
+// hash is the wanted content that the current entry has; nil if it has another.
+func (r *tarReader) hash(size int64) (*content, error) {
+	if !r.wanted.size(size) {
+		return nil, nil
+	}
+	if err := r.limits.hashed.take(size); err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, r.tar); err != nil {
+		return nil, err
+	}
+	found := r.wanted.contents[hex.EncodeToString(sum.Sum(nil))]
+	if found != nil {
+		r.hits++
+	}
+	return found, nil
+}
