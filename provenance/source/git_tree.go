@@ -63,7 +63,7 @@ type treeFile struct {
 type treeFiles map[string]treeFile
 
 // maxFiles bounds the files of a commit: a small object can unfold to any number of them.
-const maxFiles = 2_000_000
+const maxFiles = 1_000_000
 
 // maxTreeDepth bounds the nesting of folders.
 const maxTreeDepth = 1000
@@ -72,13 +72,14 @@ const maxTreeDepth = 1000
 type walker struct {
 	objects *objects
 	files   treeFiles
-	known   map[string]blob // a blob that stands in two places is read once
+	blobs   map[string]blob // what stands in two places is read once
+	trees   map[string][]entry
 	seen    int             // entries, folders included
 }
 
 // filesOf reads all files of a tree, each object checked by its hash.
 func (g gitRunner) filesOf(ctx context.Context, o *objects, tree string) (treeFiles, error) {
-	w := &walker{objects: o, files: treeFiles{}, known: map[string]blob{}}
+	w := &walker{objects: o, files: treeFiles{}, blobs: map[string]blob{}, trees: map[string][]entry{}}
 	return w.files, w.walk(ctx, tree, "", 0)
 }
 
@@ -87,11 +88,7 @@ func (w *walker) walk(ctx context.Context, id, prefix string, depth int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	data, err := w.objects.whole(id, "tree")
-	if err != nil {
-		return err
-	}
-	entries, err := parseTree(data)
+	entries, err := w.entries(id)
 	if err != nil {
 		return err
 	}
@@ -109,6 +106,18 @@ func (w *walker) walk(ctx context.Context, id, prefix string, depth int) error {
 		}
 	}
 	return nil
+}
+
+func (w *walker) entries(id string) ([]entry, error) {
+	if known, ok := w.trees[id]; ok {
+		return known, nil
+	}
+	data, err := w.objects.whole(id, "tree")
+	if err != nil {
+		return nil, err
+	}
+	w.trees[id], err = parseTree(data)
+	return w.trees[id], err
 }
 
 // add takes one file.
@@ -131,11 +140,11 @@ func (w *walker) add(e entry, path string) (err error) {
 }
 
 func (w *walker) content(id string) (blob, error) {
-	if known, ok := w.known[id]; ok {
+	if known, ok := w.blobs[id]; ok {
 		return known, nil
 	}
 	content, err := w.objects.blob(id)
-	w.known[id] = content
+	w.blobs[id] = content
 	return content, err
 }
 
