@@ -1,27 +1,30 @@
+// Command provenance records the audit trail of a machine-learning model as a signed attestation on its container image,
+// and verifies it. README.md shows how; this file only hands the process over to run.
 package main
+
 import (
- _ "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
- _ "github.com/Azure/azure-sdk-for-go/sdk/azidentity"
- _ "github.com/google/go-containerregistry/pkg/v1/remote"
- _ "github.com/google/go-containerregistry/pkg/v1/layout"
- _ "github.com/google/go-containerregistry/pkg/v1/mutate"
- _ "github.com/google/go-containerregistry/pkg/registry"
- _ "github.com/in-toto/in-toto-golang/in_toto"
- _ "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
- _ "github.com/in-toto/attestation/go/v1"
- _ "github.com/in-toto/attestation/go/predicates/provenance/v1"
- _ "github.com/sigstore/cosign/v2/pkg/cosign"
- _ "github.com/sigstore/cosign/v2/pkg/cosign/bundle"
- _ "github.com/sigstore/cosign/v2/pkg/oci/remote"
- _ "github.com/sigstore/cosign/v2/pkg/oci/mutate"
- _ "github.com/sigstore/cosign/v2/pkg/oci/static"
- _ "github.com/sigstore/sigstore/pkg/signature/kms/azure"
- _ "github.com/sigstore/sigstore-go/pkg/bundle"
- _ "github.com/sigstore/sigstore-go/pkg/verify"
- _ "github.com/secure-systems-lab/go-securesystemslib/dsse"
- _ "github.com/urfave/cli/v2"
- _ "golang.org/x/mod/sumdb/dirhash"
- _ "golang.org/x/term"
- _ "gopkg.in/yaml.v3"
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
 )
-func main(){}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(int(run(ctx, os.Args, process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv})))
+}
+
+// process is what the program has of its process: nothing below main knows another stream or environment.
+type process struct {
+	Stdin          *os.File // for the password prompt
+	Stdout, Stderr io.Writer
+	LookupEnv      func(string) (string, bool)
+}
+
+// getenv is a variable's value, empty if it is not set.
+func (p process) getenv(name string) string {
+	value, _ := p.LookupEnv(name)
+	return value
+}

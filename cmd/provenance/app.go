@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/report"
+	"github.com/urfave/cli/v2"
+)
+
+// run is the whole program: it parses args, does what they say, and returns the exit status. Nothing that it writes can
+// command an Azure agent or a terminal, whatever foreign text it holds.
+func run(ctx context.Context, args []string, p process) status {
+	stdout, stderr := report.Safe(p.Stdout), report.Safe(p.Stderr)
+	p.Stdout, p.Stderr = stdout, stderr
+	err := application(p).RunContext(ctx, flagsFirst(args, commands(p)))
+	st := statusOf(err)
+	var exit exitError
+	if errors.As(err, &exit) {
+		st = exit.status
+	} else if err != nil {
+		report.Error(p.Stderr, err)
+	}
+	if err := errors.Join(stdout.Flush(), stderr.Flush()); err != nil && st == statusDone {
+		st = statusUndecided // what could not be written was not said
+	}
+	return st
+}
+
+// commands are the verbs, one file each.
+func commands(p process) []*cli.Command {
+	return []*cli.Command{recordCommand(p), verifyCommand(p), showCommand(p), keygenCommand(p)}
+}
+
+func application(p process) *cli.App {
+	app := &cli.App{
+		Name:   "provenance",
+		Usage:  "the signed audit trail of a machine-learning model, on its container image",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"}},
+		Writer: p.Stdout, ErrWriter: p.Stderr,
+		Commands:        commands(p),
+		HideHelpCommand: true,
+		HideVersion:     true,
+		OnUsageError:    usageError,
+		ExitErrHandler:  func(*cli.Context, error) {}, // run decides
+		Action:          noCommand,
+	}
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+		c.HideHelpCommand = true
+		c.Flags = append(c.Flags, commonFlags()...)
+	}
+	return app
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	name := strings.TrimSpace("provenance " + c.Command.Name)
+	if c.Command.Name == "provenance" {
+		name = "provenance"
+	}
+	return provenance.Misuse(fmt.Sprintf("`%s --help` lists the flags", name), "%s", err.Error())
+}
+
+func noCommand(c *cli.Context) error {
+	if c.Bool("version") {
+		_, err := fmt.Fprintln(c.App.Writer, "provenance", version())
+		return err
+	}
+	if name := c.Args().First(); name != "" {
+		return provenance.Misuse("`provenance --help` lists the commands", "there is no command %q", name)
+	}
+	return cli.ShowAppHelp(c)
+}
+
+// version is the module's version from the build information, or what the build says of its commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "devel-" + s.Value
+		}
+	}
+	return "devel"
+}
+
+// commonFlags are the flags of every command.
+func commonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.DurationFlag{Name: "timeout", Usage: "give up after `DURATION`; what is worth retrying is retried until then", Value: 30 * time.Minute},
+		&cli.BoolFlag{Name: "quiet", Usage: "no progress and no hints"},
+		&cli.BoolFlag{Name: "debug", Usage: "show requests, without secrets"},
+	}
+}
+
+// job is one run of a command: its context with the deadline, and what it says to whom.
+type job struct {
+	process
+	c     *cli.Context
+	ctx   context.Context
+	quiet bool
+}
+
+// action wraps a command's function: positional arguments are counted, and the deadline is set.
+func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if got := c.Args().Len(); got != wantArgs {
+			return provenance.Misuse(fmt.Sprintf("usage: provenance %s %s", c.Command.Name, c.Command.ArgsUsage),
+				"%s takes %d arguments, not %d: %q", c.Command.Name, wantArgs, got, c.Args().Slice())
+		}
+		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+		defer cancel()
+		return do(&job{process: p, c: c, ctx: ctx, quiet: c.Bool("quiet")})
+	}
+}
+
+// say tells people how it goes, on stderr.
+func (j *job) say(format string, args ...any) {
+	if !j.quiet {
+		fmt.Fprintf(j.Stderr, format+"\n", args...)
+	}
+}
+
+// debug is where requests are told, or nil.
+func (j *job) debug() func(string) {
+	if !j.c.Bool("debug") {
+		return nil
+	}
+	return func(line string) { fmt.Fprintln(j.Stderr, "debug:", line) }
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/urfave/cli/v2"
+	"go.yaml.in/yaml/v3"
+)
+
+// config is provenance.yaml: the flags of record, under the same names.
+type config struct {
+	Image          string   `yaml:"image"`
+	Platform       string   `yaml:"platform"`
+	Data           []string `yaml:"data"`
+	DataList       string   `yaml:"data-list"`
+	Model          string   `yaml:"model"`
+	ModelName      string   `yaml:"model-name"`
+	ModelVersion   string   `yaml:"model-version"`
+	DatabricksHost string   `yaml:"databricks-host"`
+	DatabricksRun  string   `yaml:"databricks-run"`
+	Repo           string   `yaml:"repo"`
+	Key            string   `yaml:"key"`
+	Statement      string   `yaml:"statement"`
+	Bundle         string   `yaml:"bundle"`
+	BuilderID      string   `yaml:"builder-id"`
+}
+
+// maxConfig bounds a configuration file.
+const maxConfig = 1 << 20
+
+// loadConfig reads the file that --config names, or provenance.yaml if it is there, and lets flags win.
+func loadConfig(c *cli.Context) (config, error) {
+	var cfg config
+	name := c.String("config")
+	if name == "" {
+		name = "provenance.yaml"
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) {
+			name = ""
+		}
+	}
+	if name != "" {
+		data, err := readSmall(name, maxConfig)
+		if err != nil {
+			return cfg, err
+		}
+		if err := parseConfig(name, data, &cfg); err != nil {
+			return cfg, err
+		}
+	}
+	cfg.override(c)
+	return cfg, nil
+}
+
+// parseConfig reads YAML strictly: an unknown key, a key that stands twice or a second document is a mistake with its line.
+func parseConfig(name string, data []byte, cfg *config) error {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	err := dec.Decode(cfg)
+	if errors.Is(err, io.EOF) {
+		return nil // an empty file says nothing
+	}
+	if err != nil {
+		return provenance.Misuse("the keys are the flags of `provenance record`, without dashes in front", "%s: %s", name, yamlError(err))
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return provenance.Misuse("", "%s holds more than one YAML document", name)
+	}
+	return nil
+}
+
+// yamlError says what is wrong in the words of somebody who wrote YAML, not Go.
+func yamlError(err error) string {
+	var typed *yaml.TypeError
+	if !errors.As(err, &typed) {
+		return strings.TrimPrefix(err.Error(), "yaml: ")
+	}
+	var lines []string
+	for _, e := range typed.Errors {
+		where, field, unknown := strings.Cut(e, ": field ")
+		if unknown {
+			field, _, _ = strings.Cut(field, " not found in type")
+			e = fmt.Sprintf("%s: unknown key %q", where, field)
+		}
+		lines = append(lines, e)
+	}
+	return strings.Join(lines, "; ")
+}
+
+// override takes the flags that were given.
+func (cfg *config) override(c *cli.Context) {
+	for name, field := range map[string]*string{
+		"image": &cfg.Image, "platform": &cfg.Platform, "data-list": &cfg.DataList, "model": &cfg.Model,
+		"model-name": &cfg.ModelName, "model-version": &cfg.ModelVersion, "databricks-host": &cfg.DatabricksHost,
+		"databricks-run": &cfg.DatabricksRun, "repo": &cfg.Repo, "key": &cfg.Key, "statement": &cfg.Statement,
+		"bundle": &cfg.Bundle, "builder-id": &cfg.BuilderID,
+	} {
+		if c.IsSet(name) {
+			*field = c.String(name)
+		}
+	}
+	if c.IsSet("data") {
+		cfg.Data = c.StringSlice("data")
+	}
+	if cfg.Repo == "" {
+		cfg.Repo = "."
+	}
+}
+
+// readSmall reads a whole file that the user named; what cannot be read is the user's mistake.
+func readSmall(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, provenance.Misuse("", "cannot read %s: %v", name, errors.Unwrap(err))
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, provenance.Misuse("", "cannot read %s: %v", name, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, provenance.Misuse("", "%s has more than %d bytes", name, limit)
+	}
+	return data, nil
+}

@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/image"
+	"github.com/seed-3480f271/provenance/provenance/report"
+	"github.com/seed-3480f271/provenance/provenance/sign"
+	"github.com/urfave/cli/v2"
+)
+
+func recordCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name:  "record",
+		Usage: "collect what went into an image, sign it, and attach it to the image",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "config", Usage: "read flags from `FILE` (default: provenance.yaml, if there is one)"},
+			&cli.StringFlag{Name: "image", Usage: "image `REF`: registry/repository:tag, …@sha256:…, oci:DIR or oci:DIR:TAG"},
+			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
+			&cli.StringSliceFlag{Name: "data", Usage: "data folder `[ROLE=]URI`, repeatable; ROLE is train, validation, test or other"},
+			&cli.StringFlag{Name: "data-list", Usage: "`FILE` with one [ROLE=]URI a line, as the training script wrote it"},
+			&cli.StringFlag{Name: "model", Usage: "model file or folder, `PATH` or URI"},
+			&cli.StringFlag{Name: "model-name", Usage: "the model's `NAME` (default: the last part of --model)"},
+			&cli.StringFlag{Name: "model-version", Usage: "the model's `VERSION`"},
+			&cli.StringFlag{Name: "databricks-host", Usage: "workspace `URL` (token in DATABRICKS_TOKEN)"},
+			&cli.StringFlag{Name: "databricks-run", Usage: "`ID` of the training run"},
+			&cli.StringFlag{Name: "repo", Usage: "work tree `DIR` (default: here)"},
+			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"},
+			&cli.StringFlag{Name: "builder-id", Usage: "SLSA builder.id `URI` (default in a pipeline: its definition's URL and pool)"},
+			&cli.StringFlag{Name: "statement", Usage: "also write the plain statement to `FILE`; - is stdout"},
+			&cli.StringFlag{Name: "bundle", Usage: "also write the signed Sigstore bundle to `FILE`"},
+			&cli.BoolFlag{Name: "dry-run", Usage: "collect and build the statement; sign and write nothing to the registry"},
+			formatFlag("text", "json"),
+		},
+		Action: p.action(0, record),
+	}
+}
+
+// recorder is one run of record.
+type recorder struct {
+	*job
+	cfg      config
+	format   string
+	image    *image.Image
+	key      *sign.Key
+	evidence []provenance.Evidence
+}
+
+func record(j *job) error {
+	r := &recorder{job: j}
+	var err error
+	if r.format, err = j.format("text", "json"); err != nil {
+		return err
+	}
+	if r.cfg, err = loadConfig(j.c); err != nil {
+		return err
+	}
+	if err := r.cfg.check(j.c.Bool("dry-run")); err != nil {
+		return err
+	}
+	key := r.loadKey()
+	if err := r.collect(); err != nil {
+		return err
+	}
+	statement, payload, err := r.statement()
+	if err != nil {
+		return err
+	}
+	if j.c.Bool("dry-run") {
+		return r.finish(statement, payload, nil, false)
+	}
+	if r.key, err = key(); err != nil {
+		return err
+	}
+	return r.attach(statement, payload)
+}
+
+// check refuses what cannot be recorded before anything is asked.
+func (cfg config) check(dryRun bool) error {
+	switch {
+	case cfg.Image == "":
+		return provenance.Misuse("give --image, or image: in provenance.yaml", "no image is named: a statement must have a subject")
+	case cfg.Key == "" && !dryRun:
+		return provenance.Misuse("`provenance keygen` makes one; --dry-run needs none", "no key is named: give --key")
+	case cfg.DatabricksRun != "" && cfg.DatabricksHost == "":
+		return provenance.Misuse("give --databricks-host", "a Databricks run is named, but no workspace")
+	case cfg.DatabricksHost != "" && cfg.DatabricksRun == "":
+		return provenance.Misuse("give --databricks-run", "a Databricks workspace is named, but no run")
+	case cfg.Model == "" && cfg.ModelName+cfg.ModelVersion != "":
+		return provenance.Misuse("give --model", "a model's name or version is given, but no model")
+	case dryRun && cfg.Bundle != "":
+		return provenance.Misuse("leave one of them out", "--dry-run signs nothing, so there is no --bundle to write")
+	}
+	return nil
+}
+
+// loadKey starts to load the signing key, which takes a tenth of a second on purpose, and returns how to wait for it.
+func (r *recorder) loadKey() func() (*sign.Key, error) {
+	type loaded struct {
+		key *sign.Key
+		err error
+	}
+	done := make(chan loaded, 1)
+	if r.cfg.Key == "" {
+		done <- loaded{}
+	} else {
+		go func() {
+			key, err := sign.Load(r.ctx, r.cfg.Key, sign.Options{Getenv: r.getenv, Password: r.password})
+			done <- loaded{key, err}
+		}()
+	}
+	return func() (*sign.Key, error) { l := <-done; return l.key, l.err }
+}
+
+// statement builds the statement and takes a last look at it, and at what will lie beside it, for secrets.
+func (r *recorder) statement() (provenance.Statement, []byte, error) {
+	statement, err := provenance.NewStatement(r.evidence...)
+	if err != nil {
+		return statement, nil, err
+	}
+	payload, err := statement.Bytes()
+	if err != nil {
+		return statement, nil, err
+	}
+	if err := provenance.CheckSecrets("the statement", payload, r.secrets()...); err != nil {
+		return statement, nil, err
+	}
+	for _, e := range r.evidence {
+		if run, ok := e.(provenance.DatabricksRun); ok {
+			if err := r.checkStored(run.Answer); err != nil {
+				return statement, nil, err
+			}
+		}
+	}
+	return statement, payload, nil
+}
+
+func (r *recorder) checkStored(s provenance.Stored) error {
+	f, err := s.Open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return err
+	}
+	return provenance.CheckSecrets(s.Name, data, r.secrets()...)
+}
+
+// attach signs and attaches, unless the same attestation is there already: then it only completes what an interrupted run
+// may have left. Then it reads back what it wrote.
+func (r *recorder) attach(statement provenance.Statement, payload []byte) error {
+	mine, err := provenance.Read(statement)
+	if err != nil {
+		return err
+	}
+	signed, again, err := r.sameBuild(mine)
+	if err != nil {
+		return err
+	}
+	if !again {
+		if signed, err = r.key.Sign(r.ctx, payload); err != nil {
+			return err
+		}
+	}
+	err = r.image.Attach(r.ctx, image.Attachment{
+		Bundle: signed.Bundle, Envelope: signed.Envelope, PredicateType: provenance.PredicateType, Blobs: r.stored(),
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.readBack(signed); err != nil {
+		return err
+	}
+	return r.finish(statement, payload, signed.Bundle, again)
+}
+
+// stored are the things that lie beside the image.
+func (r *recorder) stored() []provenance.Stored {
+	var record provenance.Record
+	for _, e := range r.evidence {
+		switch noun := e.(type) {
+		case provenance.Folder:
+			record.Data = append(record.Data, noun)
+		case provenance.Model:
+			record.Model = &noun
+		case provenance.DatabricksRun:
+			record.Databricks = &noun
+		}
+	}
+	return record.Stored()
+}
+
+// sameBuild looks for an attestation of the same build that this key signed.
+func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) {
+	found, err := r.image.Attestations(r.ctx)
+	if err != nil {
+		return sign.Signed{}, false, err
+	}
+	for _, f := range found {
+		if f.Err != nil || f.Form != envelope.FormBundle {
+			continue
+		}
+		theirs, err := openRecord(f.Bytes, r.key.Verifier())
+		if err != nil || !provenance.SameBuild(mine, theirs) {
+			continue
+		}
+		env, _, err := envelope.UnverifiedEnvelopeOf(f.Bytes) // it was verified two lines above
+		return sign.Signed{Envelope: env, Bundle: f.Bytes}, true, err
+	}
+	return sign.Signed{}, false, nil
+}
+
+// openRecord goes all the way from bytes to a record, for statements of our own.
+func openRecord(data []byte, keys ...envelope.Verifier) (provenance.Record, error) {
+	verified, err := envelope.Open(data, keys...)
+	if err != nil {
+		return provenance.Record{}, err
+	}
+	statement, err := provenance.ParseStatement(verified.Payload())
+	if err != nil {
+		return provenance.Record{}, err
+	}
+	return provenance.Read(statement)
+}
+
+// readBack asks the registry for what was attached: both forms must be there, and open with the key.
+func (r *recorder) readBack(signed sign.Signed) error {
+	found, err := r.image.Attestations(r.ctx)
+	if err != nil {
+		return fmt.Errorf("read back what was attached: %w", err)
+	}
+	want, err := envelope.Open(signed.Bundle, r.key.Verifier())
+	if err != nil {
+		return err
+	}
+	missing := map[string]bool{envelope.FormBundle: true, envelope.FormATT: true}
+	for _, f := range found {
+		if f.Err != nil {
+			continue
+		}
+		if got, err := envelope.Open(f.Bytes, r.key.Verifier()); err == nil && string(got.Payload()) == string(want.Payload()) {
+			delete(missing, f.Form)
+		}
+	}
+	if len(missing) > 0 {
+		return provenance.WithHint(errors.New("the attestation was attached, but reading it back does not find it in both forms"),
+			"run again: it completes what is missing; if this repeats, the registry does not keep what it accepts")
+	}
+	return nil
+}
+
+// finish writes the files that were asked for and says what was done.
+func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte, again bool) error {
+	if r.cfg.Statement == "-" {
+		return report.JSON(r.Stdout, json.RawMessage(payload))
+	}
+	for name, data := range map[string][]byte{r.cfg.Statement: payload, r.cfg.Bundle: bundle} {
+		if name == "" {
+			continue
+		}
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			return provenance.Misuse("", "%s cannot be written: %v", name, errors.Unwrap(err))
+		}
+	}
+	record, err := provenance.Read(statement)
+	if err != nil {
+		return err
+	}
+	done := report.Recorded{Record: record, Statement: provenance.SumSHA256(payload), DryRun: bundle == nil, Again: again}
+	if r.key != nil {
+		done.Key, done.Fingerprint = r.cfg.Key, r.key.Fingerprint()
+	}
+	if r.format == "json" {
+		return report.JSON(r.Stdout, done)
+	}
+	return report.RecordedText(r.Stdout, done)
+}
+
+// secretVariables hold secrets of this process, which must not turn up in anything that is signed or stored.
+var secretVariables = []string{passwordVariable, "DATABRICKS_TOKEN", "SYSTEM_ACCESSTOKEN", "AZURE_CLIENT_SECRET",
+	"AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
+	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "GITHUB_TOKEN"}
+
+// secrets are the values that the last look searches for.
+func (r *recorder) secrets() []string {
+	var values []string
+	for _, name := range secretVariables {
+		if value := r.getenv(name); value != "" {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// token is the Databricks token, from the environment only: an argument would be readable by every process.
+func (r *recorder) token(context.Context) (string, error) {
+	if token := r.getenv("DATABRICKS_TOKEN"); token != "" {
+		return token, nil
+	}
+	return "", provenance.Misuse("map the secret to DATABRICKS_TOKEN in the step's env:", "the Databricks run needs a token, and DATABRICKS_TOKEN is not set")
+}

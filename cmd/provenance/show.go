@@ -1,0 +1,40 @@
+package main
+
+import (
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance/report"
+	"github.com/seed-3480f271/provenance/provenance/verify"
+	"github.com/urfave/cli/v2"
+)
+
+func showCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name:      "show",
+		Usage:     "what is attached to an image, by whom, and whether it verifies; it decides nothing",
+		ArgsUsage: "IMAGE",
+		Flags: []cli.Flag{
+			keyFlag(),
+			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
+			formatFlag("text", "json"),
+		},
+		Action: p.action(1, show),
+	}
+}
+
+func show(j *job) error {
+	format, err := j.format("text", "json")
+	if err != nil {
+		return err
+	}
+	in := verify.Input{Now: time.Now().UTC(), Reference: j.c.Args().First()}
+	if in.Verifiers, err = j.publicKeys(); err != nil {
+		return err
+	}
+	img, err := j.candidates(&in)
+	if err != nil {
+		return err
+	}
+	in.Members = img.Members
+	return report.Show(j.Stdout, format, in, verify.List(j.ctx, in))
+}

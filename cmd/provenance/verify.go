@@ -1,0 +1,191 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/image"
+	"github.com/seed-3480f271/provenance/provenance/report"
+	"github.com/seed-3480f271/provenance/provenance/sign"
+	"github.com/seed-3480f271/provenance/provenance/verify"
+	"github.com/urfave/cli/v2"
+)
+
+func verifyCommand(p process) *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "the gate: accept an image, or refuse it with every reason",
+		ArgsUsage: "IMAGE",
+		Flags: []cli.Flag{
+			keyFlag(),
+			&cli.StringFlag{Name: "policy", Usage: "policy `FILE`"},
+			&cli.StringFlag{Name: "bundle", Usage: "verify this Sigstore bundle `FILE` for IMAGE, a digest, with no network at all"},
+			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
+			&cli.StringFlag{Name: "recheck", Usage: "check the data folders again at their source: `MODE` none, listing or content", Value: "none"},
+			formatFlag("text", "json", "markdown"),
+		},
+		Action: p.action(1, verifyImage),
+	}
+}
+
+func keyFlag() cli.Flag {
+	return &cli.StringSliceFlag{Name: "key", Usage: "public key `REF`, repeatable: a PEM file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"}
+}
+
+// maxKey bounds a public key file, maxPolicy a policy.
+const (
+	maxKey    = 64 << 10
+	maxPolicy = 1 << 20
+)
+
+func verifyImage(j *job) error {
+	format, err := j.format("text", "json", "markdown")
+	if err != nil {
+		return err
+	}
+	in, err := j.verifyInput()
+	if err != nil {
+		return err
+	}
+	img, err := j.candidates(&in)
+	if err != nil {
+		return err
+	}
+	if img != nil {
+		in.Members = img.Members
+		in.Recheck = j.recheck(img)
+	}
+	result := verify.Decide(j.ctx, in)
+	if err := report.Verdict(j.Stdout, format, result); err != nil {
+		return err
+	}
+	return verdictStatus(result.Verdict)
+}
+
+// verdictStatus is the exit status of a verdict, whatever the format it was printed in.
+func verdictStatus(v verify.Verdict) error {
+	switch v {
+	case verify.Accepted:
+		return nil
+	case verify.Refused:
+		return exitError{statusRefused}
+	}
+	return exitError{statusUndecided}
+}
+
+// verifyInput is what the flags say: keys, policy, mode.
+func (j *job) verifyInput() (verify.Input, error) {
+	in := verify.Input{Now: time.Now().UTC(), Reference: j.c.Args().First()}
+	var err error
+	if in.RecheckMode, err = verify.ParseMode(j.c.String("recheck")); err != nil {
+		return in, err
+	}
+	if file := j.c.String("policy"); file != "" {
+		data, err := readSmall(file, maxPolicy)
+		if err != nil {
+			return in, err
+		}
+		in.Policy, err = verify.ParsePolicy(file, data, func(key string) ([]byte, error) { return readSmall(key, maxKey) })
+		if err != nil {
+			return in, err
+		}
+	}
+	keys, err := j.publicKeys()
+	if err != nil {
+		return in, err
+	}
+	in.Verifiers, err = verify.Verifiers(in.Policy, keys)
+	return in, err
+}
+
+// publicKeys are those of --key.
+func (j *job) publicKeys() ([]envelope.Verifier, error) {
+	var keys []envelope.Verifier
+	for _, ref := range j.c.StringSlice("key") {
+		key, err := j.publicKey(ref)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func (j *job) publicKey(ref string) (envelope.Verifier, error) {
+	if variable, found := strings.CutPrefix(ref, "env://"); found {
+		return envelope.ParsePublicKey(ref, []byte(j.getenv(variable)))
+	}
+	if strings.Contains(ref, "://") {
+		key, err := sign.Load(j.ctx, ref, sign.Options{Getenv: j.getenv})
+		if err != nil {
+			return envelope.Verifier{}, err
+		}
+		return envelope.ParsePublicKey(ref, key.PublicPEM())
+	}
+	data, err := readSmall(ref, maxKey)
+	if err != nil {
+		return envelope.Verifier{}, err
+	}
+	return envelope.ParsePublicKey(ref, data)
+}
+
+// candidates fetches everything that is attached and opens it. With --bundle it asks nobody, and there is no image.
+func (j *job) candidates(in *verify.Input) (*image.Image, error) {
+	if file := j.c.String("bundle"); file != "" {
+		return nil, j.savedBundle(in, file)
+	}
+	img, err := image.Resolve(j.ctx, in.Reference, j.imageOptions(j.c.String("platform")))
+	if err != nil {
+		return nil, err
+	}
+	noun := img.Noun()
+	in.Image, in.Repository = noun.Digest, noun.Repository
+	found, err := img.Attestations(j.ctx)
+	in.FetchError = err
+	for _, f := range found {
+		c := verify.Candidate{Where: f.Where, Form: f.Form, Err: f.Err}
+		if c.Err == nil {
+			c.Verified, c.Err = envelope.Open(f.Bytes, in.Verifiers...)
+		}
+		in.Candidates = append(in.Candidates, c)
+	}
+	return img, nil
+}
+
+// savedBundle opens a file instead. The image must be named by digest: nobody is asked what a tag means.
+func (j *job) savedBundle(in *verify.Input, file string) error {
+	ref, err := name.NewDigest(in.Reference)
+	if err != nil {
+		return provenance.Misuse("write REPOSITORY@sha256:HEX", "--bundle asks no registry, so the image must be named by its digest, not as %q", in.Reference)
+	}
+	if in.Image, err = provenance.ParseDigest(ref.DigestStr()); err != nil {
+		return provenance.Misuse("", "%v", err)
+	}
+	in.Repository = ref.Context().Name()
+	data, err := readSmall(file, envelope.MaxSize)
+	if err != nil {
+		return err
+	}
+	verified, err := envelope.Open(data, in.Verifiers...)
+	in.Candidates = []verify.Candidate{{Where: file, Form: envelope.FormBundle, Verified: verified, Err: err}}
+	return nil
+}
+
+// formatFlag is --format with its values.
+func formatFlag(formats ...string) cli.Flag {
+	return &cli.StringFlag{Name: "format", Usage: "`FORMAT` of the result: " + strings.Join(formats, ", "), Value: formats[0]}
+}
+
+// format is the value of --format, which must be one of those.
+func (j *job) format(formats ...string) (string, error) {
+	got := j.c.String("format")
+	for _, f := range formats {
+		if got == f {
+			return f, nil
+		}
+	}
+	return "", provenance.Misuse("use one of: "+strings.Join(formats, ", "), "there is no format %q", got)
+}
