@@ -159,7 +159,7 @@ func (i *Image) Blob(ctx context.Context, digest provenance.Digest, max int64) (
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", h, err)
 	}
-	return &limitedReader{rc, max, tooLarge("blob "+h.String(), max)}, nil
+	return &cappedReader{rc, max, tooLarge("blob "+h.String(), max)}, nil
 }
 
 // find reads what the place's identifier names.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 )
 
@@ -93,24 +92,6 @@ func orLimit(ctx context.Context, err error) error {
 	return err
 }
 
-// budget is what all attestations of an image may have together.
-type budget struct {
-	mu    sync.Mutex
-	left  int64
-	limit int64
-}
-
-// take takes n bytes, or says that there are not so many left.
-func (b *budget) take(n int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if n > b.left {
-		return tooLarge("what is attached to the image", b.limit)
-	}
-	b.left -= n
-	return nil
-}
-
 // readAll reads at most limit bytes.
 func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
@@ -123,14 +104,14 @@ func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
 	return data, nil
 }
 
-// limitedReader hands out at most left bytes and then fails with err, unless the end is reached first.
-type limitedReader struct {
+// cappedReader hands out at most left bytes and then fails with err, unless the end is reached first.
+type cappedReader struct {
 	io.ReadCloser
 	left int64
 	err  error
 }
 
-func (l *limitedReader) Read(p []byte) (int, error) {
+func (l *cappedReader) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p[:min(int64(len(p)), l.left+1)])
 	if l.left -= int64(n); l.left < 0 {
 		return 0, l.err

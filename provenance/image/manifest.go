@@ -13,6 +13,12 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
+// The media types that are written.
+const (
+	manifestType = string(types.OCIManifestSchema1)
+	indexType    = string(types.OCIImageIndex)
+)
+
 // maxDepth is how deep a manifest may be nested.
 const maxDepth = 16
 
@@ -37,20 +43,25 @@ type manifest struct {
 func parseManifest(raw []byte, mediaType string) (manifest, error) {
 	m := manifest{raw: raw, digest: sum(raw)}
 	if err := strictjson.Unmarshal(raw, maxDepth, &m); err != nil {
-		return manifest{}, fmt.Errorf("manifest %s is not valid: %w", m.digest, err)
+		return manifest{}, &malformed{fmt.Errorf("manifest %s is not valid: %w", m.digest, err)}
 	}
 	if m.MediaType == "" {
 		m.MediaType = mediaType
 	}
 	if mediaType != "" && mediaType != m.MediaType {
-		return manifest{}, fmt.Errorf("manifest %s calls itself %q and was handed out as %q", m.digest, m.MediaType, mediaType)
+		return manifest{}, &malformed{fmt.Errorf("manifest %s calls itself %q and was handed out as %q", m.digest, m.MediaType, mediaType)}
 	}
 	images, indexes := len(m.Layers) > 0 || m.Config.MediaType != "", len(m.Manifests) > 0
 	if images && indexes || m.isIndex() && images || !m.isIndex() && indexes {
-		return manifest{}, fmt.Errorf("manifest %s is neither clearly an image nor clearly an index (%q)", m.digest, m.MediaType)
+		return manifest{}, &malformed{fmt.Errorf("manifest %s is neither clearly an image nor clearly an index (%q)", m.digest, m.MediaType)}
 	}
 	return m, nil
 }
+
+// malformed is a manifest that was read and makes no sense.
+type malformed struct{ error }
+
+func (m *malformed) Unwrap() error { return m.error }
 
 // newManifest is the manifest with its bytes; the same facts give the same bytes.
 func newManifest(m manifest) (manifest, error) {

@@ -32,6 +32,7 @@ type session struct {
 	mu        sync.Mutex
 	challenge *transport.Challenge
 	clients   map[string]*http.Client // by scope
+	azure     *authError              // why Azure gave no credential, and nothing was sent
 }
 
 // client is logged in for transport.PullScope or transport.PushScope.
@@ -59,16 +60,20 @@ func (s *session) client(ctx context.Context, scope string) (*http.Client, strin
 	return s.clients[scope], scheme, nil
 }
 
-// login makes the transport that adds the credential, as the registry's challenge wants it.
+// login makes the transport that adds the credential, as the registry's challenge wants it. A registry that asks for none
+// gets none.
 func (s *session) login(ctx context.Context, scope string) (http.RoundTripper, error) {
-	auth := authn.Anonymous
-	if s.keys != nil {
+	auth, token := authn.Anonymous, &transport.Token{}
+	if s.keys != nil && s.challenge.Scheme != "" {
 		var err error
-		if auth, err = authn.Resolve(ctx, s.keys, s.repo); err != nil {
+		auth, err = authn.Resolve(ctx, s.keys, s.repo)
+		if errors.As(err, &s.azure) {
+			auth, err = authn.Anonymous, nil // the registry may let anybody read
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	token := &transport.Token{}
 	if strings.EqualFold(s.challenge.Scheme, "bearer") {
 		var err error
 		if token, err = s.token(ctx, auth, scope); err != nil {
@@ -207,8 +212,8 @@ func (s *session) failed(operation string, err error) error {
 	told := because(fmt.Errorf("%s, %s: %s", s.repo.RegistryStr(), operation, describe(err)), err)
 	switch {
 	case errors.As(err, &status) && !status.Temporary():
-		return provenance.WithHint(told, loginHint(s.repo))
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.As(err, new(*authError)):
+		return provenance.WithHint(told, s.loginHint())
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return told
 	}
 	return &passing{provenance.WithHint(told, "is the registry's name right, and can this machine reach it?"), 0}
@@ -260,7 +265,7 @@ func (s *session) answered(c call, resp *http.Response) error {
 		redact.URL(resp.Request.URL.Path), resp.StatusCode, complaint(resp.Body))
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return provenance.WithHint(err, loginHint(s.repo))
+		return provenance.WithHint(err, s.loginHint())
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
@@ -270,12 +275,16 @@ func (s *session) answered(c call, resp *http.Response) error {
 }
 
 // loginHint says how to get in.
-func loginHint(repo name.Repository) string {
-	if isACR(repo.RegistryStr()) {
-		host := repo.RegistryStr()
-		return fmt.Sprintf("log in with `az acr login --name %s`; reading needs the role AcrPull, writing AcrPush", host[:strings.Index(host, ".")])
+func (s *session) loginHint() string {
+	host := s.repo.RegistryStr()
+	if !isACR(host) {
+		return fmt.Sprintf("log in with `docker login %s`, as somebody who may read (and, to record, write) %s", host, s.repo.RepositoryStr())
 	}
-	return fmt.Sprintf("log in with `docker login %s`, as somebody who may read (and, to record, write) %s", repo.RegistryStr(), repo.RepositoryStr())
+	hint := fmt.Sprintf("log in with `az acr login --name %s`; reading needs the role AcrPull, writing AcrPush", host[:strings.Index(host, ".")])
+	if s.azure != nil {
+		hint += fmt.Sprintf(" (nobody was logged in: %s)", clean(s.azure.Error()))
+	}
+	return hint
 }
 
 // complaint is what the registry said, if it can be understood.
