@@ -81,7 +81,7 @@ const (
 		"elsewhere `az login`"
 	hintDenied = "the identity needs the role Key Vault Crypto User (keys/get and keys/sign), the key must be enabled, and the vault's " +
 		"firewall must let this agent through"
-	hintReach = "check the vault's name, and HTTPS_PROXY and firewalls"
+	hintReach = "check the vault's name, that HTTPS_PROXY and firewalls let this machine through, and that it is logged in: " + hintLogin
 )
 
 // explain makes one sentence of an SDK's error, which is a page with the whole answer in it, and picks the hint.

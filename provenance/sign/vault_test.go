@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	"github.com/sigstore/sigstore/pkg/signature/kms/azure"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
@@ -34,6 +38,7 @@ type outcome struct {
 	Hints                []string
 	PublicPEM            []byte
 	Signed               sign.Signed
+	Verify, VerifyOther  string // what the vault says of the signature, and of the signature on another message
 }
 
 func TestMain(m *testing.M) {
@@ -57,6 +62,8 @@ func signInChild(ref string) (o outcome) {
 		o.PublicPEM = key.PublicPEM()
 		if o.Signed, err = key.Sign(context.Background(), []byte(statement)); err != nil {
 			o.SignError = err.Error()
+		} else {
+			o.Verify, o.VerifyOther = askVault(ref, o.Signed, statement), askVault(ref, o.Signed, "{}")
 		}
 	}
 	var misused *provenance.Misused
@@ -65,14 +72,36 @@ func signInChild(ref string) (o outcome) {
 	return o
 }
 
-// signWith runs the child against a double. Its secrets are never told.
-func signWith(t *testing.T, v *vaultdouble.Vault, ref string) outcome {
+// askVault lets the vault itself verify the signature of an envelope over a payload.
+func askVault(ref string, signed sign.Signed, payload string) string {
+	var env dsse.Envelope
+	if err := json.Unmarshal(signed.Envelope, &env); err != nil {
+		return err.Error()
+	}
+	signature, err := base64.StdEncoding.DecodeString(env.Signatures[0].Sig)
+	if err != nil {
+		return err.Error()
+	}
+	provider, err := azure.LoadSignerVerifier(context.Background(), ref)
+	if err != nil {
+		return err.Error()
+	}
+	message := dsse.PAE(env.PayloadType, []byte(payload))
+	if err := provider.VerifySignature(bytes.NewReader(signature), bytes.NewReader(message)); err != nil {
+		return err.Error()
+	}
+	return "verified"
+}
+
+// signWith runs the child against a double, with more or other variables. The double's secrets are never told.
+func signWith(t *testing.T, v *vaultdouble.Vault, ref string, variables ...string) outcome {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = []string{childRef + "=" + ref, "HOME=" + t.TempDir()}
 	for name, value := range v.Env() {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
+	cmd.Env = append(cmd.Env, variables...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -119,6 +148,9 @@ func TestVaultSigns(t *testing.T) {
 			}
 			if !bytes.Equal(o.PublicPEM, v.PublicPEM(t)) {
 				t.Errorf("public key\n%s, want\n%s", o.PublicPEM, v.PublicPEM(t))
+			}
+			if o.Verify != "verified" || o.VerifyOther != "failed vault verification" {
+				t.Errorf("the vault says %q, and of another message %q", o.Verify, o.VerifyOther)
 			}
 			checkOpens(t, o.Signed, v.PublicPEM(t))
 			checkSecretsStayed(t, v)
@@ -224,6 +256,30 @@ func TestVaultFails(t *testing.T) {
 	}
 }
 
+// Without a usable login nothing is asked of the vault but its challenge, and the hint says how to log in.
+func TestVaultWithoutLogin(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ variable, want string }{
+		{"AZURE_TOKEN_CREDENTIALS=nonsense", "invalid AZURE_TOKEN_CREDENTIALS value"},
+		{"AZURE_CLIENT_SECRET=", "EnvironmentCredential"},
+		{"AZURE_TENANT_ID=", "AZURE_TENANT_ID"},
+	} {
+		v := vaultdouble.Start(t, vaultdouble.Config{})
+		o := signWith(t, v, v.Reference(), tt.variable)
+		if o.Misused || o.Refused || !strings.Contains(o.LoadError, tt.want) || strings.Contains(o.LoadError, "\n") {
+			t.Errorf("%s: got %+v, want an error with %q", tt.variable, o, tt.want)
+		}
+		if len(o.Hints) != 1 || !strings.Contains(o.Hints[0], "az login") {
+			t.Errorf("%s: hints %q", tt.variable, o.Hints)
+		}
+		for _, r := range v.Requests() {
+			if r.Bearer || r.Secret {
+				t.Errorf("%s: %+v", tt.variable, r)
+			}
+		}
+	}
+}
+
 // A vault that cannot be reached is undecided, not a mistake of the caller.
 func TestVaultUnreachable(t *testing.T) {
 	t.Parallel()
@@ -232,7 +288,7 @@ func TestVaultUnreachable(t *testing.T) {
 	if o.Misused || o.Refused || !strings.Contains(o.LoadError, "cannot read the public key") {
 		t.Errorf("got %+v", o)
 	}
-	if want := []string{"elsewhere.vault.azure.net:443"}; !slices.Contains(v.Refused(), want[0]) {
+	if want := "elsewhere.vault.azure.net:443"; !slices.Contains(v.Refused(), want) {
 		t.Errorf("the proxy refused %q, want %q", v.Refused(), want)
 	}
 }
