@@ -173,7 +173,7 @@ func (f *azureFolder) sameBlob(r blob.DownloadStreamResponse, o Object) error {
 		return f.nonsense("no ETag for " + o.Name)
 	}
 	if strings.Trim(string(*r.ETag), `"`) != o.ETag {
-		return changed(o.Name, "was replaced after it was listed")
+		return changed(o.Name, "was replaced or removed after it was listed")
 	}
 	if r.ContentLength == nil || *r.ContentLength != o.Size {
 		return changed(o.Name, fmt.Sprintf("has another length than the %d bytes that were listed", o.Size))

@@ -39,8 +39,8 @@ func (f failure) explain() error {
 		return f.plain(f.unansweredHint())
 	}
 	switch answer.StatusCode {
-	case http.StatusPreconditionFailed:
-		return changed(f.file, "was replaced after it was listed")
+	case http.StatusPreconditionFailed: // a blob that is not there may also be answered so
+		return changed(f.file, "was replaced or removed after it was listed")
 	case http.StatusNotFound:
 		return f.notFound(answer.ErrorCode)
 	case http.StatusUnauthorized, http.StatusForbidden:

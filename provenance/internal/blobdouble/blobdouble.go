@@ -19,6 +19,9 @@ import (
 	"unicode/utf16"
 )
 
+// Never is an expiry date that no test reaches.
+var Never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // Account is the name of the one account; it is Azurite's.
 const Account = "devstoreaccount1"
 
@@ -45,7 +48,7 @@ type Fault struct {
 	Status    int    // answer with this status and Code instead
 	Code      string // Azure's error code
 	CutAfter  int    // break the connection after so many bytes, when > 0
-	Stall     int    // fall silent after so many bytes, when > 0
+	Stall     int    // fall silent after so many bytes; -1: before the first; 0: never
 	SendBytes int    // send so many bytes only, and say so, when > 0
 	ETag      string // claim this ETag
 }
@@ -69,7 +72,7 @@ type Server struct {
 // New starts a double that ends with the test.
 func New(t testing.TB) *Server {
 	s := &Server{containers: map[string]map[string]*Blob{}, tries: map[Request]int{}, done: make(chan struct{})}
-	server := httptest.NewServer(http.HandlerFunc(s.serve))
+	server := httptest.NewServer(s)
 	t.Cleanup(func() { close(s.done); server.Close() })
 	s.URL = server.URL + "/" + Account
 	return s
@@ -110,7 +113,8 @@ func (s *Server) Tries(kind, name string) int {
 	return s.tries[Request{Kind: kind, Name: name}]
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers one request. It may also run behind another server, one with TLS.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	container, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"+Account+"/"), "/")
 	request := Request{Kind: map[string]string{"GET": "get", "HEAD": "head"}[r.Method], Name: name, Range: r.Header.Get("x-ms-range")}
 	if r.URL.Query().Get("comp") == "list" {
@@ -217,13 +221,13 @@ func headers(h http.Header, b Blob, fault Fault, length int) {
 // write sends the body, or its beginning.
 func (s *Server) write(w http.ResponseWriter, r *http.Request, body []byte, fault Fault) {
 	stop := max(fault.CutAfter, fault.Stall)
-	if stop == 0 || stop >= len(body) {
+	if stop == 0 && fault.Stall == 0 || stop >= len(body) {
 		w.Write(body) // a client that leaves is no fault of ours
 		return
 	}
 	w.Write(body[:stop])
 	http.NewResponseController(w).Flush()
-	if fault.Stall > 0 {
+	if fault.Stall != 0 {
 		select {
 		case <-r.Context().Done():
 		case <-s.done:
