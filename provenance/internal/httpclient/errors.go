@@ -62,11 +62,14 @@ func (c *Client) refusedBy(operation string, a Answer) error {
 // complaint finds what the service said: error_code and message of a JSON answer, or short plain text.
 func (c *Client) complaint(a Answer) (code, message string) {
 	var said struct {
-		Code    string `json:"error_code"`
+		Code    any    `json:"error_code"` // text, but a number in some answers about tokens
 		Message string `json:"message"`
 	}
 	if len(a.Body) < 1<<20 && strictjson.Check(a.Body, maxDepth) == nil && json.Unmarshal(a.Body, &said) == nil {
-		return c.guard.mask(said.Code), c.guard.mask(said.Message)
+		if said.Code != nil {
+			code = c.guard.mask(fmt.Sprint(said.Code))
+		}
+		return code, c.guard.mask(said.Message)
 	}
 	if strings.HasPrefix(a.Header.Get("Content-Type"), "text/plain") {
 		return "", c.guard.mask(string(a.Body[:min(len(a.Body), 1000)]))
