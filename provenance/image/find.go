@@ -36,7 +36,7 @@ func (i *Image) Find(ctx context.Context, want []provenance.File) ([]provenance.
 	}
 	name := i.noun.Repository + "@" + i.noun.Digest.String()
 	if len(platforms) == 0 {
-		return nil, provenance.Refuse("model.notInImage", "", "%s has no platform that could contain the model", name)
+		return nil, provenance.Refuse("model.notInImage", "an image's configuration names its os and architecture", "%s has no platform that could contain the model", name)
 	}
 	var found []provenance.Location
 	for _, p := range platforms {

@@ -121,7 +121,7 @@ type tail struct {
 func (k *tail) add(line string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.lines = append(k.lines, line); len(k.lines) > 200 {
+	if k.lines = append(k.lines, line); len(k.lines) > 40 {
 		k.lines = k.lines[1:]
 	}
 }
