@@ -1,0 +1,173 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify"
+)
+
+// fact is one line about an image: what it is about, what is so, and how that is known. A line about the same thing as the
+// one above has no label.
+type fact struct {
+	label, value, known string
+}
+
+// facts are what an attestation says, in the order in which people ask.
+func facts(a verify.Attestation) []fact {
+	r := a.Record
+	all := slices.Concat(commitFacts(r.Commit), pipelineFacts(r.Pipeline), dataFacts(r.Data, a.Rechecks), trainingFacts(r.Databricks),
+		modelFacts(r.Model), checkFacts(r.Checks))
+	return append(all, fact{"signature", fmt.Sprintf("%s (%s)", a.Signer.Name, short(a.Signer.Fingerprint)), "verified now, as " + strings.Join(a.Forms, " and ")})
+}
+
+func commitFacts(c provenance.Commit) []fact {
+	lines := []fact{{"commit", strings.TrimSpace(first(c.ID.Hex(), 7) + "  " + c.Subject), known(c.Of("id"), "git")}}
+	if c.Author.Name+c.Author.Email+c.Author.ID != "" {
+		lines = append(lines, fact{"", join(", ", person(c.Author), moment(c.Authored)), known(c.Of("author"), "git")})
+	}
+	lines = append(lines, fact{"", join("  ", c.Repository, c.Ref), known(c.Of("repository"), "git")})
+	if c.Dirty {
+		lines = append(lines, fact{"", "the work tree differed from it", known(c.Of("dirty"), "git")})
+	}
+	return lines
+}
+
+func pipelineFacts(p provenance.Pipeline) []fact {
+	lines := []fact{{"builder", p.BuilderID, known(p.Of("builderId"), "pipeline")}}
+	if p.InvocationID != "" {
+		lines = append(lines, fact{"", p.InvocationID, known(p.Of("invocationId"), "pipeline")})
+	}
+	if !p.Finished.IsZero() {
+		lines = append(lines, fact{"", "recorded " + moment(p.Finished), known(p.Of("finished"), "pipeline")})
+	}
+	return lines
+}
+
+func dataFacts(folders []provenance.Folder, rechecks []verify.Rechecked) (lines []fact) {
+	for i, f := range folders {
+		label := "data"
+		if i > 0 {
+			label = ""
+		}
+		checked := "not re-checked"
+		if i < len(rechecks) && rechecks[i].Mode != verify.RecheckNone {
+			checked = string(rechecks[i].Mode) + " re-checked now"
+			if !rechecks[i].Changes.None() {
+				checked += ", and changed"
+			}
+		}
+		lines = append(lines,
+			fact{label, f.URI, "used for " + f.Role + ": " + known(f.Of("trainedOn"), "pipeline")},
+			fact{"", join("  ", plural(f.Files, "file"), size(f.Bytes), "dirHash "+f.Digest.Short()), known(f.Of("digest"), "manifest") + "; " + checked})
+	}
+	return lines
+}
+
+func trainingFacts(run *provenance.DatabricksRun) []fact {
+	if run == nil {
+		return nil
+	}
+	lines := []fact{{"training", join(", ", "Databricks run "+run.RunID, run.Result, moment(run.Ended)), known(run.Of("result"), "Databricks")}}
+	if run.Notebook != "" {
+		lines = append(lines, fact{"", "notebook " + run.Notebook, known(run.Of("notebook"), "Databricks")})
+	}
+	return lines
+}
+
+func modelFacts(m *provenance.Model) []fact {
+	if m == nil {
+		return nil
+	}
+	lines := []fact{{"model", join("  ", strings.TrimSpace(m.Name+" "+m.Version), "dirHash "+m.Digest.Short(), size(m.Bytes)), known(m.Of("digest"), "manifest")}}
+	var paths []string
+	for _, l := range m.Locations {
+		if !slices.Contains(paths, l.Path) {
+			paths = append(paths, l.Path)
+		}
+	}
+	if paths != nil {
+		lines = append(lines, fact{"", "in the image at " + strings.Join(paths, ", "), known(m.Of("locations"), "image")})
+	}
+	return lines
+}
+
+func checkFacts(checks []provenance.Fact) (lines []fact) {
+	for i, c := range checks {
+		label := "checks"
+		if i > 0 {
+			label = ""
+		}
+		lines = append(lines, fact{label, join(", ", c.Name+" "+c.Value, c.Note), known(c.Basis, "")})
+	}
+	return lines
+}
+
+// known says how a fact is known, and who said so when it was not the builder itself.
+func known(b provenance.Basis, who string) string {
+	switch {
+	case b == provenance.Observed:
+		return "observed by the builder"
+	case b == "":
+		return "nobody says how this is known"
+	case who == "":
+		return string(b)
+	}
+	return fmt.Sprintf("%s (%s)", b, who)
+}
+
+// person is a name, or what else there is.
+func person(p provenance.Person) string {
+	for _, s := range []string{p.Name, p.Email} {
+		if s != "" {
+			return s
+		}
+	}
+	return p.ID
+}
+
+// moment is a time for people, or nothing.
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2 Jan 2006 15:04 UTC")
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, unit := float64(n)/1024, 0
+	for ; value >= 1023.95 && unit < 5; unit++ {
+		value /= 1024
+	}
+	return fmt.Sprintf("%.1f %ciB", value, "KMGTPE"[unit])
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// join joins what is not empty.
+func join(separator string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), separator)
+}
+
+// first is the beginning of a string of ASCII.
+func first(s string, n int) string { return s[:min(len(s), n)] }
+
+// short is the beginning of "sha256:HEX".
+func short(digest string) string {
+	if algorithm, hex, found := strings.Cut(digest, ":"); found && len(hex) > 12 {
+		return algorithm + ":" + hex[:12] + "…"
+	}
+	return digest
+}

@@ -1,0 +1,82 @@
+package report
+
+import (
+	"io"
+	"slices"
+
+	"github.com/seed-3480f271/provenance/provenance"
+)
+
+// Recorded is what one run of record did.
+type Recorded struct {
+	Record      provenance.Record
+	Statement   provenance.Digest // sha256 of the payload; of the one that was there already, when Again
+	Key         string            // what the key was called; empty when nothing was signed
+	Fingerprint string
+	Again       bool // the same attestation was attached before: nothing was added
+}
+
+// recorded is the JSON shape of Recorded.
+type recorded struct {
+	Version   int               `json:"version"`
+	Result    string            `json:"result"` // recorded, unchanged, dry-run
+	Image     image             `json:"image"`
+	Statement provenance.Digest `json:"statement"`
+	Signer    *signer           `json:"signer"` // null: nothing was signed
+	Record    provenance.Record `json:"record"`
+}
+
+type signer struct {
+	Name        string `json:"name"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// result says in a word what was done.
+func (r Recorded) result() string {
+	switch {
+	case r.Key == "":
+		return "dry-run"
+	case r.Again:
+		return "unchanged"
+	}
+	return "recorded"
+}
+
+// RecordedJSON writes what was recorded for machines.
+func RecordedJSON(w io.Writer, r Recorded) error {
+	i := r.Record.Image
+	out := recorded{Version: Version, Result: r.result(), Image: image{i.Repository, i.Reference, i.Digest}, Statement: r.Statement, Record: r.Record}
+	if r.Key != "" {
+		out.Signer = &signer{r.Key, r.Fingerprint}
+	}
+	return writeJSON(w, out)
+}
+
+// resultNotes explain a result to people.
+var resultNotes = map[string]string{
+	"recorded":  "signed, attached and read back",
+	"unchanged": "the same attestation was attached before",
+	"dry-run":   "nothing was signed or attached",
+}
+
+// RecordedText writes what was recorded for people.
+func RecordedText(w io.Writer, r Recorded, o Options) error {
+	t := &text{out: safe(w), color: o.Color}
+	t.paint("1;32", r.result())
+	t.printf("   %s   %s\n\n", imageName(r.Record.Image.Repository, r.Record.Image.Digest), resultNotes[r.result()])
+	c := r.Record
+	lines := slices.Concat(commitFacts(c.Commit), pipelineFacts(c.Pipeline), dataFacts(c.Data, nil), trainingFacts(c.Databricks),
+		modelFacts(c.Model), checkFacts(c.Checks), []fact{{"statement", short(r.Statement.String()), ""}})
+	if r.Key != "" {
+		lines = append(lines, fact{"key", r.Key + " (" + short(r.Fingerprint) + ")", ""})
+	}
+	t.facts(lines)
+	return t.err
+}
+
+// StatementJSON writes a statement's JSON on one line. Characters that could command a terminal or an agent are written as
+// JSON escapes: the same statement to every reader, though not always the same bytes that were signed.
+func StatementJSON(w io.Writer, statement []byte) error {
+	_, err := safe(w).Write(append(safeJSON(statement), '\n'))
+	return err
+}
