@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -11,13 +13,14 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/report"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
 )
 
 // run is the whole program: it parses args, does what they say, and returns the exit status. Nothing that it writes can
 // command an Azure agent or a terminal, whatever foreign text it holds.
 func run(ctx context.Context, args []string, p process) status {
-	stdout, stderr := report.Safe(p.Stdout), report.Safe(p.Stderr)
-	p.Stdout, p.Stderr = stdout, stderr
+	p.color = wantsColor(p)
+	p.Stdout, p.Stderr = &checkedWriter{w: report.Safe(p.Stdout)}, report.Safe(p.Stderr)
 	err := application(p).RunContext(ctx, flagsFirst(args, commands(p)))
 	st := statusOf(err)
 	var exit exitError
@@ -26,10 +29,31 @@ func run(ctx context.Context, args []string, p process) status {
 	} else if err != nil {
 		report.Error(p.Stderr, err)
 	}
-	if err := errors.Join(stdout.Flush(), stderr.Flush()); err != nil && st == statusDone {
+	if st == statusDone && p.Stdout.(*checkedWriter).err != nil {
 		st = statusUndecided // what could not be written was not said
 	}
 	return st
+}
+
+// checkedWriter remembers that something could not be written.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(data []byte) (int, error) {
+	n, err := c.w.Write(data)
+	if err != nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// wantsColor tells whether the result goes to a terminal whose owner has nothing against colours.
+// Source: https://no-color.org
+func wantsColor(p process) bool {
+	f, isFile := p.Stdout.(*os.File)
+	return isFile && term.IsTerminal(int(f.Fd())) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
 }
 
 // commands are the verbs, one file each.

@@ -21,6 +21,8 @@ type process struct {
 	Stdin          *os.File // for the password prompt
 	Stdout, Stderr io.Writer
 	LookupEnv      func(string) (string, bool)
+
+	color bool // results go to a terminal that shows colours
 }
 
 // getenv is a variable's value, empty if it is not set.

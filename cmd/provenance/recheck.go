@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/folder"
@@ -51,7 +52,14 @@ func fetchIndex(ctx context.Context, img *image.Image, f provenance.Folder) ([]f
 func names(changes []folder.Change) []string {
 	var out []string
 	for _, c := range changes {
-		out = append(out, c.String())
+		name := c.Name
+		if c.What != "" {
+			name += " (" + c.What + ")"
+		}
+		if !c.Since.IsZero() {
+			name += " since " + c.Since.UTC().Format(time.RFC3339)
+		}
+		out = append(out, name)
 	}
 	return out
 }

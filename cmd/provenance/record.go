@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -261,7 +260,7 @@ func (r *recorder) readBack(signed sign.Signed) error {
 // finish writes the files that were asked for and says what was done.
 func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte, again bool) error {
 	if r.cfg.Statement == "-" {
-		return report.JSON(r.Stdout, json.RawMessage(payload))
+		return report.StatementJSON(r.Stdout, payload)
 	}
 	for name, data := range map[string][]byte{r.cfg.Statement: payload, r.cfg.Bundle: bundle} {
 		if name == "" {
@@ -275,14 +274,14 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 	if err != nil {
 		return err
 	}
-	done := report.Recorded{Record: record, Statement: provenance.SumSHA256(payload), DryRun: bundle == nil, Again: again}
+	done := report.Recorded{Record: record, Statement: provenance.SumSHA256(payload), Again: again}
 	if r.key != nil {
 		done.Key, done.Fingerprint = r.cfg.Key, r.key.Fingerprint()
 	}
 	if r.format == "json" {
-		return report.JSON(r.Stdout, done)
+		return report.RecordedJSON(r.Stdout, done)
 	}
-	return report.RecordedText(r.Stdout, done)
+	return report.RecordedText(r.Stdout, done, report.Options{Color: r.color})
 }
 
 // secretVariables hold secrets of this process, which must not turn up in anything that is signed or stored.

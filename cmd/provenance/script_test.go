@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 //	mkimage REF [-platform P] FILE=PATH... [layer FILE=PATH...]   writes an image; .wh. names remove files of earlier layers
 //	databricks VAR                      starts a Databricks workspace and sets VAR to its URL
 //	azurite VAR                         starts the storage emulator and sets VAR to its account's URL
-//	upload URL DIR                      puts a folder into a container of it
+//	upload URL CONTAINER PREFIX DIR     puts a folder into a container of it
+//	vault VAR FILE                      starts a Key Vault, sets VAR to its key, and writes the public half
 //	digest VAR REF                      sets VAR to the digest of an image
 //	edit FILE OLD NEW                   replaces text in a file, which must be there
 func TestScripts(t *testing.T) {
@@ -48,7 +49,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "registry": scriptRegistry, "mkimage": scriptImage, "digest": scriptDigest,
-			"databricks": scriptDatabricks, "azurite": scriptAzurite, "upload": scriptUpload, "edit": scriptEdit,
+			"databricks": scriptDatabricks, "azurite": scriptAzurite, "upload": scriptUpload, "vault": scriptVault, "edit": scriptEdit,
 		},
 	})
 }

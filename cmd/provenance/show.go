@@ -16,14 +16,14 @@ func showCommand(p process) *cli.Command {
 		Flags: []cli.Flag{
 			keyFlag(),
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
-			formatFlag("text", "json"),
+			formatFlag("text", "json", "markdown"),
 		},
 		Action: p.action(1, show),
 	}
 }
 
 func show(j *job) error {
-	format, err := j.format("text", "json")
+	format, err := j.format("text", "json", "markdown")
 	if err != nil {
 		return err
 	}
@@ -36,5 +36,12 @@ func show(j *job) error {
 		return err
 	}
 	in.Members = img.Members
-	return report.Show(j.Stdout, format, in, verify.List(j.ctx, in))
+	listing := report.Listing{Image: in.Image, Repository: in.Repository, Reference: in.Reference, Attestations: verify.List(j.ctx, in)}
+	switch format {
+	case "json":
+		return report.ListJSON(j.Stdout, listing)
+	case "markdown":
+		return report.ListMarkdown(j.Stdout, listing)
+	}
+	return report.ListText(j.Stdout, listing, report.Options{Color: j.color})
 }

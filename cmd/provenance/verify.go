@@ -59,10 +59,20 @@ func verifyImage(j *job) error {
 		in.Recheck = j.recheck(img)
 	}
 	result := verify.Decide(j.ctx, in)
-	if err := report.Verdict(j.Stdout, format, result); err != nil {
+	if err := j.printVerdict(format, result); err != nil {
 		return err
 	}
 	return verdictStatus(result.Verdict)
+}
+
+func (j *job) printVerdict(format string, result verify.Result) error {
+	switch format {
+	case "json":
+		return report.JSON(j.Stdout, result)
+	case "markdown":
+		return report.Markdown(j.Stdout, result)
+	}
+	return report.Text(j.Stdout, result, report.Options{Color: j.color})
 }
 
 // verdictStatus is the exit status of a verdict, whatever the format it was printed in.
