@@ -74,7 +74,7 @@ type walker struct {
 	files   treeFiles
 	blobs   map[string]blob // what stands in two places is read once
 	trees   map[string][]entry
-	seen    int             // entries, folders included
+	seen    int // entries, folders included
 }
 
 // filesOf reads all files of a tree, each object checked by its hash.

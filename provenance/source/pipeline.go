@@ -54,6 +54,14 @@ func (p Pipeline) get(name string) string {
 	return plain(p.Getenv(name))
 }
 
+// address is a variable's value that is a URL, without user-info and query.
+func (p Pipeline) address(name string) string {
+	if p.Getenv == nil {
+		return ""
+	}
+	return remoteURL(p.Getenv(name))
+}
+
 // inside adds what the variables of a pipeline say.
 func (p Pipeline) inside(found provenance.Pipeline) (provenance.Evidence, error) {
 	place, err := p.place()
@@ -67,7 +75,7 @@ func (p Pipeline) inside(found provenance.Pipeline) (provenance.Evidence, error)
 	if found.InvocationID == "" {
 		found.InvocationID = place.invocation
 	}
-	found.Repository = remoteURL(p.get("BUILD_REPOSITORY_URI"))
+	found.Repository = p.address("BUILD_REPOSITORY_URI")
 	found.Ref, found.Reason = p.get("BUILD_SOURCEBRANCH"), p.get("BUILD_REASON")
 	found.CommitID = strings.ToLower(p.get("BUILD_SOURCEVERSION"))
 	found.Started = startTime(p.get("SYSTEM_PIPELINESTARTTIME"))
@@ -102,14 +110,14 @@ func (p Pipeline) place() (place, error) {
 // collection is the organisation's URL, with a slash at its end.
 func (p Pipeline) collection() (string, error) {
 	for _, name := range []string{"SYSTEM_COLLECTIONURI", "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI"} {
-		value := p.get(name)
+		value := p.address(name)
 		if value == "" {
 			continue
 		}
 		if u, err := url.Parse(value); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return "", provenance.Misuse("", "%s is no URL: %q", name, redact.URL(value))
+			return "", provenance.Misuse("", "%s is no URL: %q", name, value)
 		}
-		return strings.TrimRight(redact.URL(value), "/") + "/", nil
+		return strings.TrimRight(value, "/") + "/", nil
 	}
 	return "", halfSet("SYSTEM_COLLECTIONURI")
 }
@@ -183,8 +191,8 @@ func (p Pipeline) internal() map[string]string {
 			out[v.name] = value
 		}
 	}
-	if web := p.get("RELEASE_RELEASEWEBURL"); web != "" {
-		out["releaseUrl"] = redact.URL(web)
+	if web := p.address("RELEASE_RELEASEWEBURL"); web != "" {
+		out["releaseUrl"] = web
 	}
 	if p.get("AGENT_ISSELFHOSTED") == "" {
 		out["poolKindNote"] = "AGENT_ISSELFHOSTED is not set; self-hosted is assumed, because it earns less trust"
