@@ -164,17 +164,10 @@ func (f *finder) read(ctx context.Context, layers []v1.Layer, from, to int) ([]*
 	return trees, nil
 }
 
-// search merges layers, from the lowest to the topmost, and looks for the model in the result.
+// search looks for the model in what the layers are together.
 func (f *finder) search(trees []*layerTree) (string, *missing) {
 	miss := &missing{wanted: f.wanted, trees: trees}
-	root := &node{}
-	for n, tree := range trees {
-		upper := tree.root
-		if tree.links > 0 {
-			upper = upper.resolve(root)
-		}
-		root = merge("/", root, upper, func(at string, lower *node) { miss.removedBy(n, at, lower) })
-	}
+	root := flatten(trees, miss.removedBy)
 	if f.single() {
 		return f.searchFile(root, miss)
 	}

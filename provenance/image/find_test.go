@@ -12,8 +12,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -659,6 +661,87 @@ func run(t *testing.T, program string, args ...string) {
 	t.Helper()
 	if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %q: %v\n%s", program, args, err, out)
+	}
+}
+
+// What the layers of an image are together is what go-containerregistry's flattening says, which was written by others.
+func TestFlattenAgreesWithOthers(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		var layers []string
+		var want []provenance.File
+		for layer := range 1 + random.IntN(5) {
+			var lines strings.Builder
+			for file, content := range randomLayer(random, layer) {
+				fmt.Fprintln(&lines, "file", file, content)
+				want = append(want, manifestOf(fmt.Sprint(layer, file), content)...)
+			}
+			layers = append(layers, lines.String())
+		}
+		img := imageOf(t, layers...)
+		if got, want := ourFiles(t, img, want), theirFiles(t, img); !maps.Equal(got, want) {
+			t.Fatalf("seed %d: layers %q are %v, want %v", seed, layers, got, want)
+		}
+	}
+}
+
+// randomLayer is some files, and some whiteouts of names that the layer itself does not have.
+func randomLayer(random *rand.Rand, layer int) map[string]string {
+	files := map[string]string{}
+	for range 1 + random.IntN(5) {
+		file := "f" + strconv.Itoa(random.IntN(3))
+		for range random.IntN(3) {
+			file = "d" + strconv.Itoa(random.IntN(2)) + "/" + file
+		}
+		files[file] = fmt.Sprint(layer, ":", file)
+	}
+	for range random.IntN(3) {
+		name := []string{"f0", "f1", "d0", "d1", "d0/f0", "d0/d1", "d1/f2"}[random.IntN(7)]
+		clash := func(file string) bool { return file == name || strings.HasPrefix(file, name+"/") }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(files)), clash) {
+			files[path.Join(path.Dir(name), ".wh."+path.Base(name))] = ""
+		}
+	}
+	return files
+}
+
+func ourFiles(t *testing.T, img v1.Image, want []provenance.File) map[string]string {
+	t.Helper()
+	f, err := newFinder(want, newSearchLimits(maxSearchMemory, maxSearchBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees, err := f.read(t.Context(), layers, 0, len(layers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	flatten(trees, func(int, string, *node) {}).walk("", func(file string, n *node) { files[file] = n.wanted.hex })
+	return files
+}
+
+func theirFiles(t *testing.T, img v1.Image) map[string]string {
+	t.Helper()
+	content := mutate.Extract(img)
+	defer content.Close()
+	files := map[string]string{}
+	for r := tar.NewReader(content); ; {
+		hdr, err := r.Next()
+		if err == io.EOF {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[path.Clean(hdr.Name)] = provenance.SumSHA256(data).Hex()
 	}
 }
 

@@ -26,6 +26,19 @@ type layerTree struct {
 	links int // hard links to lower layers
 }
 
+// flatten merges layers, from the lowest to the topmost. removed is told what each hides.
+func flatten(layers []*layerTree, removed func(layer int, at string, lower *node)) *node {
+	root := &node{}
+	for n, layer := range layers {
+		upper := layer.root
+		if layer.links > 0 {
+			upper = upper.resolve(root)
+		}
+		root = merge("/", root, upper, func(at string, lower *node) { removed(n, at, lower) })
+	}
+	return root
+}
+
 // searchLimits are what the layers of an image can make us do. They are shared by all layers that are read in one search.
 type searchLimits struct {
 	memory *allowance // bytes for names
