@@ -48,7 +48,9 @@ func state(a verify.Listed) string {
 	switch {
 	case a.Record != nil:
 		return "verified"
-	case len(a.Findings) > 0 && a.Findings[0].Undecided:
+	case len(a.Findings) > 0 && a.Findings[0].Code == verify.CodeUnchecked:
+		return "not checked"
+	case len(a.Findings) > 0 && a.Findings[0].Undecided && a.Signer == nil:
 		return "unreadable"
 	case a.Signer != nil:
 		return "signed"
@@ -73,7 +75,7 @@ func what(a verify.Listed) string {
 
 func by(a verify.Listed) string {
 	if a.Signer == nil {
-		return "by no believed key"
+		return "by no key that is believed"
 	}
 	return fmt.Sprintf("by %s (%s)", a.Signer.Name, short(a.Signer.Fingerprint))
 }

@@ -135,6 +135,7 @@ func listing(t testing.TB) Listing {
 		{Where: []string{"referrer sha256:bb"}, Forms: []string{"bundle"}, Signer: &a.Signer, Digest: a.Statement, PredicateType: "https://spdx.dev/Document",
 			Findings: []verify.Finding{{Code: "statement.predicateType", Detail: "it is not SLSA provenance"}}},
 		{Where: []string{"referrer sha256:cc"}, Forms: []string{}, Findings: []verify.Finding{{Code: "signature.key", Detail: "no pinned key verifies its signature"}}},
+		{Where: []string{"referrer sha256:dd"}, Forms: []string{}, Findings: []verify.Finding{{Code: verify.CodeUnchecked, Detail: "there is no key to check the signature with", Undecided: true}}},
 		{Where: []string{}, Forms: []string{}, Findings: []verify.Finding{{Code: "attestations.unreadable", Detail: "connection refused", Undecided: true}}},
 	}}
 }

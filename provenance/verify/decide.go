@@ -211,11 +211,18 @@ func (d *decider) examineAll() (statements []*examined, neighbours []Finding) {
 	return statements, neighbours
 }
 
+// CodeUnchecked is the code of an attestation that nobody tried to verify, because there was no key.
+const CodeUnchecked = "signature.unchecked"
+
 // unopened is the finding about a candidate that envelope.Open did not let through, or that could not be read at all.
 func unopened(c Candidate) Finding {
 	var refused *provenance.Refused
 	if errors.As(c.Err, &refused) {
 		return Finding{Code: refused.Code, Detail: refused.Detail, Where: c.Where, Hint: refused.Hint}
+	}
+	var misused *provenance.Misused
+	if errors.As(c.Err, &misused) {
+		return Finding{Code: CodeUnchecked, Undecided: true, Where: c.Where, Hint: misused.Hint, Detail: misused.Detail}
 	}
 	return Finding{Code: "attestations.unreadable", Undecided: true, Where: c.Where, Hint: firstHint(c.Err),
 		Detail: fmt.Sprintf("an attestation could not be read: %v", c.Err)}

@@ -40,3 +40,15 @@ func TestList(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutKeysNothingIsChecked: show needs no key; then it believes nothing, and says so. Nor does Decide.
+func TestWithoutKeysNothingIsChecked(t *testing.T) {
+	s := newScene(t)
+	in := s.in
+	in.Candidates = []Candidate{candidate("x", s.builder.sign(t, s.payload(t)))}
+	l := List(context.Background(), in)
+	if len(l) != 1 || l[0].Signer != nil || l[0].Record != nil || l[0].Findings[0].Code != CodeUnchecked {
+		t.Errorf("listed %+v", l)
+	}
+	expect(t, Decide(context.Background(), in), Undecided, CodeUnchecked)
+}

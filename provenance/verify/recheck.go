@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -69,8 +70,8 @@ func (c Changes) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// Recheck asks the world whether a folder is still what a verified statement says of it. An error means that nobody could
-// tell.
+// Recheck asks the world whether a folder is still what a verified statement says of it. A *provenance.Refused means that
+// it is not; any other error that nobody could tell.
 type Recheck func(ctx context.Context, folder provenance.Folder, mode Mode) (Changes, error)
 
 // Rechecked is what became of one folder.
@@ -110,6 +111,10 @@ func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked,
 			Hint:   "verify where the data can be reached, or without --recheck"}
 	}
 	changes, err := d.in.Recheck(d.ctx, folder, mode)
+	var refused *provenance.Refused
+	if errors.As(err, &refused) {
+		return done, unread(err)
+	}
 	if err != nil {
 		return done, &Finding{Code: "recheck.failed", Undecided: true, Expected: string(mode),
 			Detail: fmt.Sprintf("%s could not be checked again: %v", folder.URI, err), Hint: firstHint(err)}

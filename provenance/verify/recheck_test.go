@@ -29,6 +29,7 @@ func TestRecheck(t *testing.T) {
 		"asked for more":      {answer(Changes{}, nil), RecheckContent, "recheck: listing", Accepted, nil, RecheckContent},
 		"changed":             {answer(Changes{Added: []string{"new.csv"}}, nil), RecheckListing, "", Refused, []string{"recheck.changed"}, RecheckListing},
 		"unreachable":         {answer(Changes{}, errors.New("timeout")), RecheckListing, "", Undecided, []string{"recheck.failed"}, RecheckNone},
+		"gone":                {answer(Changes{}, provenance.Refuse("folder.missing", "", "it is gone")), RecheckListing, "", Refused, []string{"folder.missing"}, RecheckNone},
 		"nobody to ask":       {nil, "", "recheck: listing", Undecided, []string{"recheck.failed"}, RecheckNone},
 		"refused anyway":      {answer(Changes{}, errors.New("timeout")), "", "source: {branches: [x]}\nrecheck: listing", Refused, []string{"source.branch", "recheck.failed"}, RecheckNone},
 		"outside the roots":   {answer(Changes{}, errors.New("asked")), "", "data: {roots: [/lake]}\nrecheck: listing", Refused, []string{"data.root"}, RecheckNone},

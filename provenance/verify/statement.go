@@ -143,7 +143,8 @@ func (d *decider) prove(subjects []provenance.Digest) *Finding {
 	members, err := d.in.Members(d.ctx, index)
 	var refused *provenance.Refused
 	if errors.As(err, &refused) {
-		return unread(err)
+		return &Finding{Code: "subject.foreign", Detail: "the first subject is no index with the other subjects in it: " + refused.Detail,
+			Expected: "the image, or members of its index", Found: index.String(), Hint: refused.Hint}
 	}
 	if err != nil {
 		return &Finding{Code: "subject.unproved", Undecided: true, Hint: firstHint(err),
