@@ -193,7 +193,7 @@ func TestPlatforms(t *testing.T) {
 		"platform, offline":               {"2", offline, Undecided, "subject.unproved"},
 		"platform, registry fails":        {"2", failing(errors.New("connection refused")), Undecided, "subject.unproved"},
 		"index, registry fails":           {"1", failing(errors.New("connection refused")), Undecided, "subject.unproved"},
-		"registry says it is no index":    {"2", failing(provenance.Refuse("image.notIndex", "", "it is no index")), Refused, "image.notIndex"},
+		"registry says it is no index":    {"2", failing(provenance.Refuse("image.notIndex", "", "it is no index")), Refused, "subject.foreign"},
 		"platform that is no member":      {"9", func(s *scene) { s.image.Platforms[0].Digest = sha(t, "9") }, Refused, "subject.foreign"},
 		"index with a foreign member":     {"1", func(s *scene) { s.image.Platforms[0].Digest = sha(t, "9") }, Refused, "subject.foreign"},
 		"single image, offline":           {"8", func(s *scene) { offline(s); single(s, sha(t, "8")) }, Accepted, ""},
