@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
-	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
 // Git reads the commit that a work tree is at, and how the work tree differs from it. Every object that it reports was
@@ -121,33 +117,15 @@ func (g gitRunner) facts(ctx context.Context) (repositoryFacts, error) {
 		return repositoryFacts{}, fmt.Errorf("git answers %q where four facts are expected", plain(out))
 	}
 	if lines[0] == "true" || lines[1] != "true" {
-		return repositoryFacts{}, provenance.Misuse(hint, "%s is in a git repository, but not in a work tree", plain(g.dir))
+		return repositoryFacts{}, provenance.Misuse(hint, "%s is in a git repository, but not in its work tree", plain(g.dir))
 	}
 	return repositoryFacts{lines[2] == "true", lines[3]}, nil
 }
 
-// top is the top of the work tree. A repository can say that its work tree is somewhere else altogether: then dir is not in
-// it, and what would be compared is not what is built.
+// top is the top of the work tree, as a path without links.
 func (g gitRunner) top(ctx context.Context) (string, error) {
 	top, err := g.output(ctx, "rev-parse", "--show-toplevel")
-	if err != nil {
-		return "", err
-	}
-	realTop, err := filepath.EvalSymlinks(filepath.FromSlash(top))
-	if err != nil {
-		return "", err
-	}
-	dir, err := filepath.Abs(g.dir)
-	if err != nil {
-		return "", err
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return "", err
-	}
-	if inside, err := filepath.Rel(realTop, dir); err != nil || !filepath.IsLocal(inside) {
-		return "", provenance.Misuse("remove core.worktree from its configuration", "the repository's work tree is not where %s is", plain(g.dir))
-	}
-	return realTop, nil
+	return filepath.FromSlash(top), err
 }
 
 // head is the name of the commit.
@@ -257,59 +235,6 @@ func (c *checkout) differences(ctx context.Context, files treeFiles, config gitC
 	return w.compare(ctx)
 }
 
-// maxSubmodules bounds the nesting of submodules.
-const maxSubmodules = 10
-
-// submoduleState compares a submodule: it may be left out, or be at the commit that is named, without a change of its own.
-func (w *workTree) submoduleState(ctx context.Context, f treeFile, info fs.FileInfo) (state, error) {
-	if !info.IsDir() || w.depth >= maxSubmodules {
-		return different, nil
-	}
-	if empty, err := w.isEmpty(f.path); empty || err != nil {
-		return same, err
-	}
-	sub := w.git
-	sub.dir = filepath.Join(w.git.dir, filepath.FromSlash(f.path))
-	at := sub.dir
-	c, err := sub.checkout(ctx)
-	var refused *provenance.Refused
-	if errors.As(err, &refused) { // it has no commit: then it is not at the one that is named
-		return different, nil
-	}
-	if err != nil {
-		return different, err
-	}
-	if c.git.dir != at || c.head != f.id { // without a .git of its own it is the outer repository that answers
-		return different, nil
-	}
-	_, files, err := c.read(ctx)
-	if err != nil {
-		return different, err
-	}
-	config, err := c.git.config(ctx)
-	if err != nil {
-		return different, err
-	}
-	d, err := c.differences(ctx, files, config, w.depth+1)
-	if err != nil || d.dirty() {
-		return different, err
-	}
-	return same, nil
-}
-
-func (w *workTree) isEmpty(dir string) (bool, error) {
-	file, err := w.root.Open(filepath.FromSlash(dir))
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	_, err = file.ReadDir(1)
-	if errors.Is(err, io.EOF) {
-		return true, nil
-	}
-	return false, err
-}
-
 // ref is the branch that the work tree is on, or HEAD when it is on none.
 func (g gitRunner) ref(ctx context.Context) (ref string, detached bool, err error) {
 	ref, err = g.output(ctx, "symbolic-ref", "--quiet", "HEAD")
@@ -318,40 +243,4 @@ func (g gitRunner) ref(ctx context.Context) (ref string, detached bool, err erro
 		return "HEAD", true, nil
 	}
 	return plain(ref), false, err
-}
-
-// remote is a repository that this one was cloned from, or is pushed to.
-type remote struct{ name, url string }
-
-// repository is the URL of origin, of the first remote if there is no origin, or of the folder; and "name url" of all.
-func (c gitConfig) repository(dir string) (repository string, remotes []string) {
-	for _, r := range c.remotes {
-		remotes = append(remotes, r.name+" "+r.url)
-		if repository == "" {
-			repository = r.url
-		}
-	}
-	for _, r := range c.remotes {
-		if r.name == "origin" {
-			return r.url, remotes
-		}
-	}
-	if repository == "" {
-		repository = filepath.ToSlash(dir)
-	}
-	return repository, remotes
-}
-
-// remoteURL is a remote's address without password and query. The user of ssh stays: it is part of the address.
-func remoteURL(s string) string {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "ssh" && u.Scheme != "git+ssh" || u.User == nil {
-		return plain(redact.URL(s))
-	}
-	user := u.User.Username()
-	if clean, err := url.Parse(redact.URL(s)); err == nil && user != "" {
-		clean.User = url.User(user)
-		return plain(clean.String())
-	}
-	return plain(redact.URL(s))
 }

@@ -1,16 +1,11 @@
 package source
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
 )
-
-func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithCancel(t.Context())
-}
 
 var commitSeeds = []string{
 	"tree " + strings.Repeat("ab", 20) + "\nparent " + strings.Repeat("cd", 20) + "\nauthor A <a@b> 1700000000 +0100\ncommitter B <c@d> 1 -0500\n\nSubject\n\nbody\n",

@@ -1,8 +1,11 @@
 package source
 
 import (
+	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -179,11 +182,9 @@ func TestGitHostileTrees(t *testing.T) {
 	f := committedRepo(t)
 	blob := f.git("rev-parse", "HEAD:README")
 	raw := func(id string) string {
-		var out []byte
-		for i := 0; i < len(id); i += 2 {
-			out = append(out, unhex(id[i])<<4|unhex(id[i+1]))
-		}
-		return string(out)
+		sum, err := hex.DecodeString(id)
+		f.must(err)
+		return string(sum)
 	}
 	tree := func(content string) string {
 		return f.gitIn([]byte(content), "hash-object", "-t", "tree", "-w", "--stdin", "--literally")
@@ -214,8 +215,6 @@ func TestGitHostileTrees(t *testing.T) {
 	}
 }
 
-func unhex(c byte) byte { return byte(strings.IndexByte("0123456789abcdef", c)) }
-
 // fakeGit is a program that answers instead of git.
 func fakeGit(t *testing.T, script string) Git {
 	t.Helper()
@@ -241,11 +240,96 @@ func TestGitNonsense(t *testing.T) {
 	}
 }
 
+// interposed is the fixture's source with a program in front of git: for calls that match pattern, script comes first.
+func interposed(f *fixture, pattern, script string) Git {
+	f.t.Helper()
+	stock, err := exec.LookPath("git")
+	f.must(err)
+	wrapper := filepath.Join(f.t.TempDir(), "git")
+	f.must(os.WriteFile(wrapper, []byte("#!/bin/sh\ncase \"$*\" in *'"+pattern+"'*)\n"+script+"\nesac\nexec '"+stock+"' \"$@\"\n"), 0o755))
+	g := f.source()
+	g.Program = wrapper
+	return g
+}
+
+// TestGitBreaksDown: whatever goes wrong in the middle is an error, and never half an answer.
+func TestGitBreaksDown(t *testing.T) {
+	for name, c := range map[string]struct{ pattern, script, code, says string }{
+		"no objects":           {"cat-file", "echo 'fatal: out of memory' >&2; exit 128", "", "git cat-file: fatal: out of memory"},
+		"an object cut off":    {"cat-file", "read id; echo \"$id commit 100\"; echo short; exit 0", "", "git cat-file: "},
+		"an object too long":   {"cat-file", "read id; echo \"$id commit 3\"; echo abcd; cat", "", "has no end"},
+		"a size of none":       {"cat-file", "read id; echo \"$id commit many\"; cat", "", "where a size is expected"},
+		"another object":       {"cat-file", "read id; echo \"x commit 1\"; cat", "", "where a commit is expected"},
+		"another content":      {"cat-file", "read id; echo \"$id commit 1\"; echo x; cat >/dev/null", "", "is damaged"},
+		"no name of the top":   {"--show-toplevel", "exit 5", "", "git rev-parse: exit status 5"},
+		"no commit, but why":   {"--verify", "echo 'fatal: bad object' >&2; exit 128", "", "bad object"},
+		"a strange commit":     {"--verify", "echo HEAD; exit 0", "", "not an object's name"},
+		"no branch":            {"symbolic-ref", "exit 128", "", "git symbolic-ref: "},
+		"no configuration":     {"--get-regexp", "exit 3", "", "git config: "},
+		"no index":             {"ls-files -v", "exit 1", "", "git ls-files: "},
+		"a strange index":      {"ls-files -v", "printf 'x\\0'; exit 0", "", "no line of its index"},
+		"an index cut off":     {"ls-files -v", "printf 'H 100644'; exit 0", "", "unexpected EOF"},
+		"no untracked files":   {"--others", "exit 1", "", "git ls-files: "},
+		"no ignored files":     {"--ignored", "exit 1", "", "git ls-files: "},
+		"no attributes":        {"check-attr", "exit 1", "", "git check-attr: "},
+		"the branch goes on":   {"--ignored", "git -c user.name=a -c user.email=b commit -q --allow-empty -m x", "commit.moved", "while it was read"},
+		"no room for the name": {"ls-files -v", "head -c 70000 /dev/zero | tr '\\0' x; exit 0", "", "token too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := committedRepo(t)
+			f.write("README", "changed\n")
+			evidence, err := interposed(f, c.pattern, c.script).Collect(t.Context())
+			if err == nil || evidence != nil || kindOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v, error %v, want %q with %q", evidence, err, c.code, c.says)
+			}
+		})
+	}
+}
+
+// TestGitOddFiles: a mode of old, and a name that no folder on disk can hold.
+func TestGitOddFiles(t *testing.T) {
+	f := committedRepo(t)
+	blob := f.git("rev-parse", "HEAD:README")
+	sum, err := hex.DecodeString(blob)
+	f.must(err)
+	for name, c := range map[string]struct {
+		entry string
+		check func(provenance.Evidence, error) bool
+	}{
+		"group-writable": {"100664 README\x00", func(e provenance.Evidence, err error) bool {
+			return err == nil && !slices.Contains(e.(provenance.Commit).Changed, "README")
+		}},
+		"too long": {"100644 " + strings.Repeat("x", 300) + "\x00", func(_ provenance.Evidence, err error) bool {
+			return err != nil && strings.Contains(err.Error(), "cannot compare")
+		}},
+	} {
+		tree := f.gitIn(append([]byte(c.entry), sum...), "hash-object", "-t", "tree", "-w", "--stdin", "--literally")
+		f.rawCommit("tree " + tree + "\nauthor a <b> 1 +0000\ncommitter a <b> 1 +0000\n\nx\n")
+		if evidence, err := f.source().Collect(t.Context()); !c.check(evidence, err) {
+			t.Errorf("%s: %+v, %v", name, evidence, err)
+		}
+	}
+}
+
+// TestGitComplaintIsBounded: only its beginning is kept.
+func TestGitComplaintIsBounded(t *testing.T) {
+	var w tail
+	for range 1000 {
+		if n, err := io.Copy(&w, strings.NewReader(strings.Repeat("x", 1000))); n != 1000 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if len(w.kept) != maxComplaint {
+		t.Errorf("%d bytes are kept", len(w.kept))
+	}
+}
+
 func TestGitCancelled(t *testing.T) {
 	f := committedRepo(t)
-	ctx, cancel := contextWithCancel(t)
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := f.source().Collect(ctx); !errors.Is(err, ctx.Err()) {
+	if _, err := f.source().Collect(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }

@@ -2,7 +2,6 @@ package source
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -99,7 +98,7 @@ func (o *objects) broken(err error) error {
 }
 
 // maxMeta bounds a commit or tree object, in bytes.
-const maxMeta = 64 << 20
+const maxMeta = 16 << 20
 
 // whole reads a commit or tree into memory.
 func (o *objects) whole(id, kind string) ([]byte, error) {
@@ -107,25 +106,24 @@ func (o *objects) whole(id, kind string) ([]byte, error) {
 	if err := o.read(id, kind, w); err != nil {
 		return nil, err
 	}
-	if w.over {
+	if w.size > maxMeta {
 		return nil, fmt.Errorf("%s %s is larger than %d bytes", kind, id, maxMeta)
 	}
-	return w.Bytes(), nil
+	return w.kept, nil
 }
 
 // bounded keeps at most maxMeta bytes and knows whether there were more.
 type bounded struct {
-	bytes.Buffer
-	over bool
+	kept []byte
+	size int
 }
 
 // Write never fails: the object is read to its end either way.
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxMeta {
-		b.over = true
-		return len(p), nil
+	if b.size += len(p); b.size <= maxMeta {
+		b.kept = append(b.kept, p...)
 	}
-	return b.Buffer.Write(p)
+	return len(p), nil
 }
 
 // maxPointer is the size below which a blob may be a pointer to a file in Git LFS.

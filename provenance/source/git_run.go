@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +34,14 @@ var safeConfig = []string{
 	"-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false", "-c", "core.hooksPath=" + os.DevNull,
 	"-c", "core.commitGraph=false", "-c", "core.sshCommand=false", "-c", "core.askPass=", "-c", "credential.helper=",
 	"-c", "protocol.allow=never", "-c", "safe.directory=*",
+}
+
+// caseConfig keeps a repository from hiding a file behind another one whose name differs in case, where both can exist.
+func caseConfig() []string {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return nil
+	}
+	return []string{"-c", "core.ignoreCase=false"}
 }
 
 // environment is all of git's environment.
@@ -60,7 +70,7 @@ func findGit(path string) (string, error) {
 
 // command prepares git with args.
 func (g gitRunner) command(ctx context.Context, args ...string) (*exec.Cmd, *tail) {
-	cmd := exec.CommandContext(ctx, g.program, append(append([]string{}, safeConfig...), args...)...)
+	cmd := exec.CommandContext(ctx, g.program, slices.Concat(safeConfig, caseConfig(), args)...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = g.dir, g.environment(), 5*time.Second
 	stderr := &tail{}
 	cmd.Stderr = stderr
@@ -68,11 +78,14 @@ func (g gitRunner) command(ctx context.Context, args ...string) (*exec.Cmd, *tai
 }
 
 // tail keeps the beginning of what git complains about.
-type tail struct{ bytes.Buffer }
+type tail struct{ kept []byte } // no bytes.Buffer: its ReadFrom would go past the bound
 
-// Write keeps at most a few lines.
+// maxComplaint is how much of it is kept, in bytes.
+const maxComplaint = 4096
+
+// Write never fails: git may go on complaining.
 func (t *tail) Write(p []byte) (int, error) {
-	t.Buffer.Write(p[:min(len(p), max(0, 4096-t.Len()))])
+	t.kept = append(t.kept, p[:min(len(p), maxComplaint-len(t.kept))]...)
 	return len(p), nil
 }
 
@@ -97,7 +110,7 @@ func newGitError(ctx context.Context, command string, stderr *tail, err error) e
 	if ctx.Err() != nil {
 		return fmt.Errorf("git %s: %w", command, ctx.Err())
 	}
-	e := &gitError{command, plain(stderr.String()), -1, err}
+	e := &gitError{command, plain(string(stderr.kept)), -1, err}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		e.status = exit.ExitCode()

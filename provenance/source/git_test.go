@@ -124,6 +124,11 @@ var worktreeCases = []struct {
 		f.symlink("../.git/deep", "src/deep")
 	}, changed: []string{"src/deep/model.py"}, untracked: []string{"src/deep"}},
 	{name: "untracked", prepare: func(f *fixture) { f.write("new", ""); f.write("src/also", "") }, untracked: []string{"new", "src/also"}},
+	{name: "a name that differs in case", prepare: func(f *fixture) {
+		f.git("config", "core.ignoreCase", "true")
+		f.write("readme", "")
+		f.write("SRC/train.py", "")
+	}, untracked: []string{"SRC/train.py", "readme"}},
 	{name: "a repository inside", prepare: func(f *fixture) { f.git("init", "-q", "inner"); f.write("inner/x", "") }, untracked: []string{"inner/"}},
 	{name: "ignored", prepare: func(f *fixture) { f.write("a.log", ""); f.write("src/b.log", "") }, ignored: 2},
 	{name: "ignored by the repository's own list", prepare: func(f *fixture) {
@@ -210,6 +215,7 @@ var attributeCases = []struct {
 	{"LFS, checked out", "*.x filter=lfs -text", "", lfsPointerText, lfsContent, false},
 	{"LFS, changed", "*.x filter=lfs -text", "", lfsPointerText, "another file\n", true},
 	{"LFS's pointer without its attribute", "", "", lfsPointerText, lfsContent, true},
+	{"LFS, a pointer without a digest", "*.x filter=lfs -text", "", "version https://git-lfs.github.com/spec/v1\nsize 13\n", lfsContent, true},
 	{"another filter", "*.x filter=other", "", "a\n", "A\n", true},
 }
 
@@ -231,6 +237,15 @@ func TestGitAttributes(t *testing.T) {
 				t.Errorf("dirty is %v (%q), want %v", got.Dirty, got.Changed, c.dirty)
 			}
 		})
+	}
+}
+
+// TestGitWorkTreeAbove: a repository that says that its work tree is the folder above it compares with that.
+func TestGitWorkTreeAbove(t *testing.T) {
+	f := committedRepo(t)
+	f.git("config", "core.worktree", filepath.Dir(f.dir))
+	if c := collect(t, f.source()); !c.Dirty || !slices.Contains(c.Changed, "README") {
+		t.Errorf("dirty %v, changed %q", c.Dirty, c.Changed)
 	}
 }
 
@@ -351,9 +366,9 @@ var refusals = []struct {
 }{
 	{"no folder", func(f *fixture) Git { return Git{Dir: f.path("none")} }, "misused", "is not a folder"},
 	{"no repository", func(f *fixture) Git { return Git{Dir: f.t.TempDir()} }, "misused", "is not in a git repository"},
-	{"bare", func(f *fixture) Git { f.git("clone", "-q", "--bare", ".", "bare"); return Git{Dir: f.path("bare")} }, "misused", "not in a work tree"},
-	{"inside .git", func(f *fixture) Git { return Git{Dir: f.path(".git")} }, "misused", "not in a work tree"},
-	{"said to be bare", func(f *fixture) Git { f.git("config", "core.bare", "true"); return Git{Dir: f.dir} }, "misused", "not in a work tree"},
+	{"bare", func(f *fixture) Git { f.git("clone", "-q", "--bare", ".", "bare"); return Git{Dir: f.path("bare")} }, "misused", "not in its work tree"},
+	{"inside .git", func(f *fixture) Git { return Git{Dir: f.path(".git")} }, "misused", "not in its work tree"},
+	{"said to be bare", func(f *fixture) Git { f.git("config", "core.bare", "true"); return Git{Dir: f.dir} }, "misused", "not in its work tree"},
 	{"no commit yet", func(f *fixture) Git { return Git{Dir: newRepo(f.t).dir} }, "commit.none", "has no commit yet"},
 	{"SHA-256", func(f *fixture) Git {
 		f = newRepo(f.t, "--object-format=sha256")
@@ -367,7 +382,7 @@ var refusals = []struct {
 	{"work tree elsewhere", func(f *fixture) Git {
 		f.git("config", "core.worktree", f.t.TempDir())
 		return Git{Dir: f.dir}
-	}, "misused", "work tree"},
+	}, "misused", "not in its work tree"},
 	{"missing object", func(f *fixture) Git {
 		id := f.git("rev-parse", "HEAD:README")
 		f.remove(".git/objects/" + id[:2] + "/" + id[2:])
@@ -388,6 +403,15 @@ var refusals = []struct {
 		f.rawCommit("author a <b> 1 +0000\n\nx\n")
 		return Git{Dir: f.dir}
 	}, "", "names no tree"},
+	{"a commit without end", func(f *fixture) Git {
+		f.rawCommit("tree " + f.git("rev-parse", "HEAD^{tree}") + "\nauthor a <b> 1 +0000\n\n" + strings.Repeat("x", 17<<20))
+		return Git{Dir: f.dir}
+	}, "", "is larger than 16777216 bytes"},
+	{"two trees", func(f *fixture) Git {
+		tree := "tree " + f.git("rev-parse", "HEAD^{tree}") + "\n"
+		f.rawCommit(tree + tree + "author a <b> 1 +0000\n\nx")
+		return Git{Dir: f.dir}
+	}, "", "two trees"},
 	{"no git", func(f *fixture) Git {
 		return Git{Dir: f.dir, Getenv: func(string) string { return "relative" + string(filepath.ListSeparator) + f.dir }}
 	}, "misused", "no git on the PATH"},

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -361,44 +360,55 @@ func (u *unixText) end() {
 	}
 }
 
-// gitConfig is what the repository's configuration says of its work tree.
-type gitConfig struct {
-	symlinks bool
-	fileMode bool
-	autoCRLF bool
-	remotes  []remote
-}
+// maxSubmodules bounds the nesting of submodules.
+const maxSubmodules = 10
 
-// newConfig has git's defaults. Git for Windows sets core.autocrlf in a file that is not read here.
-func newConfig() gitConfig {
-	return gitConfig{symlinks: true, fileMode: runtime.GOOS != "windows", autoCRLF: runtime.GOOS == "windows"}
-}
-
-// config reads the repository's own configuration.
-func (g gitRunner) config(ctx context.Context) (gitConfig, error) {
-	c := newConfig()
-	err := g.records(ctx, nil, c.set, "config", "-z", "--get-regexp", `^(remote\..*\.url|core\.(symlinks|filemode|autocrlf))$`)
-	var failed *gitError
-	if errors.As(err, &failed) && failed.status == 1 && failed.stderr == "" {
-		err = nil // nothing is set
+// submoduleState compares a submodule: it may be left out, or be at the commit that is named, without a change of its own.
+func (w *workTree) submoduleState(ctx context.Context, f treeFile, info fs.FileInfo) (state, error) {
+	if !info.IsDir() || w.depth >= maxSubmodules {
+		return different, nil
 	}
-	return c, err
+	if empty, err := w.isEmpty(f.path); empty || err != nil {
+		return same, err
+	}
+	sub := w.git
+	sub.dir = filepath.Join(w.git.dir, filepath.FromSlash(f.path))
+	at := sub.dir
+	c, err := sub.checkout(ctx)
+	var refused *provenance.Refused
+	if errors.As(err, &refused) { // it has no commit: then it is not at the one that is named
+		return different, nil
+	}
+	if err != nil {
+		return different, err
+	}
+	if c.git.dir != at || c.head != f.id { // without a .git of its own it is the outer repository that answers
+		return different, nil
+	}
+	_, files, err := c.read(ctx)
+	if err != nil {
+		return different, err
+	}
+	config, err := c.git.config(ctx)
+	if err != nil {
+		return different, err
+	}
+	d, err := c.differences(ctx, files, config, w.depth+1)
+	if err != nil || d.dirty() {
+		return different, err
+	}
+	return same, nil
 }
 
-// set takes one record: "KEY\nVALUE", or "KEY" for a switch that is on.
-func (c *gitConfig) set(record string) error {
-	key, value, hasValue := strings.Cut(record, "\n")
-	on := !hasValue || slices.Contains([]string{"true", "yes", "on", "1", "input"}, strings.ToLower(value))
-	switch key {
-	case "core.symlinks":
-		c.symlinks = on
-	case "core.filemode":
-		c.fileMode = on
-	case "core.autocrlf":
-		c.autoCRLF = on
-	default:
-		name := strings.TrimSuffix(strings.TrimPrefix(key, "remote."), ".url")
-		c.remotes = append(c.remotes, remote{plain(name), remoteURL(value)})
+func (w *workTree) isEmpty(dir string) (bool, error) {
+	file, err := w.root.Open(filepath.FromSlash(dir))
+	if err != nil {
+		return false, err
 	}
-	return nil
+	defer file.Close()
+	_, err = file.ReadDir(1)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	return false, err
 }
