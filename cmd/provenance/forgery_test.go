@@ -33,20 +33,20 @@ func TestForgeries(t *testing.T) {
 			w.attach(w.ref, sign.Signed{Envelope: editPayload(w, signed.Envelope, false), Bundle: editPayload(w, signed.Bundle, true)})
 			return []string{w.ref, "--key", "cosign.pub"}
 		}},
-		{"attestation copied from another image", "statement.subject", func(w *world) []string {
+		{"attestation copied from another image", "subject.mismatch", func(w *world) []string {
 			w.must(statusDone, w.recordArgs()...)
 			other := w.otherImage()
 			bundle := w.bundleOf(w.ref)
 			w.attach(other, sign.Signed{Bundle: bundle, Envelope: envelopeOf(w, bundle)})
 			return []string{other, "--key", "cosign.pub"}
 		}},
-		{"subject swapped", "statement.subject", resigned(func(w *world, s string) string {
+		{"subject swapped", "subject.mismatch", resigned(func(w *world, s string) string {
 			return strings.ReplaceAll(s, w.digest(w.ref).Hex, strings.Repeat("ab", 32))
 		})},
-		{"a sha256 subject that is not the image", "statement.subject", resigned(func(w *world, s string) string {
+		{"a sha256 subject that is not the image", "subject.foreign", resigned(func(w *world, s string) string {
 			return strings.Replace(s, `"subject":[`, `"subject":[{"name":"x","digest":{"sha256":"`+strings.Repeat("ab", 32)+`"}},`, 1)
 		})},
-		{"a model whose bytes are another image's manifest", "statement.subject", func(w *world) []string {
+		{"a model whose bytes are another image's manifest", "subject.mismatch", func(w *world) []string {
 			other := w.otherImage()
 			manifest := w.manifest(other)
 			w.write("model/model.bin", manifest)
@@ -72,7 +72,7 @@ func TestForgeries(t *testing.T) {
 			w.attach(w.ref, w.sign("other", w.statement()))
 			return []string{w.ref, "--key", "cosign.pub"}
 		}},
-		{"two valid statements that disagree on the commit", "statement.disagreement", func(w *world) []string {
+		{"two valid statements that disagree on the commit", "disagree.commit", func(w *world) []string {
 			w.must(statusDone, w.recordArgs()...)
 			w.commit("Another commit")
 			w.must(statusDone, w.recordArgs()...)
@@ -118,7 +118,7 @@ func TestForgeriesThatRecordRefuses(t *testing.T) {
 		name, want string
 		forge      func(w *world) []string
 	}{
-		{"model not in the image", "does not contain", func(w *world) []string {
+		{"model not in the image", "the model is not in", func(w *world) []string {
 			w.write("model/model.bin", "other weights\n")
 			return w.recordArgs()
 		}},
@@ -130,9 +130,12 @@ func TestForgeriesThatRecordRefuses(t *testing.T) {
 			w.env["BUILD_SOURCEVERSION"] = strings.Repeat("c0ffee42", 5)
 			return w.recordArgs()
 		}},
-		{"secret in the commit message", "SAS signature", func(w *world) []string {
-			w.commit("Read https://x.blob.core.windows.net/c?sv=1&sig=" + strings.Repeat("Ab", 20) + "%3D")
-			return w.recordArgs()
+		{"secret in what the pipeline says", "SAS signature", func(w *world) []string {
+			return w.recordArgs("--model-version", "sig="+strings.Repeat("Ab", 20)+"%3D")
+		}},
+		{"secret of this process", "a secret of this process", func(w *world) []string {
+			w.env["SYSTEM_ACCESSTOKEN"] = "hunter-22-hunter"
+			return w.recordArgs("--model-version", "hunter-22-hunter")
 		}},
 		{"empty folder", "no files", func(w *world) []string {
 			if err := os.Mkdir(w.path("empty"), 0o755); err != nil {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -33,7 +34,7 @@ func startRegistry(t testing.TB, kind string) string {
 	case "distribution":
 		return provtest.Registry(t)
 	case "referrers", "plain":
-		server := httptest.NewServer(registry.New(registry.WithReferrersSupport(kind == "referrers")))
+		server := httptest.NewServer(registry.New(registry.WithReferrersSupport(kind == "referrers"), registry.Logger(log.New(io.Discard, "", 0))))
 		t.Cleanup(server.Close)
 		return strings.TrimPrefix(server.URL, "http://")
 	}
