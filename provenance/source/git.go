@@ -122,10 +122,19 @@ func (g gitRunner) facts(ctx context.Context) (repositoryFacts, error) {
 	return repositoryFacts{lines[2] == "true", lines[3]}, nil
 }
 
-// top is the top of the work tree, as a path without links.
+// top is the top of the work tree, as a path without links. A configuration can put it anywhere; only where there is a .git
+// does git find the same repository again.
 func (g gitRunner) top(ctx context.Context) (string, error) {
 	top, err := g.output(ctx, "rev-parse", "--show-toplevel")
-	return filepath.FromSlash(top), err
+	if err != nil {
+		return "", err
+	}
+	top = filepath.FromSlash(top)
+	if _, err := os.Lstat(filepath.Join(top, ".git")); err != nil {
+		return "", provenance.Misuse("remove core.worktree from the repository's configuration",
+			"the repository of %s has its work tree in a place without .git", plain(g.dir))
+	}
+	return top, nil
 }
 
 // head is the name of the commit.

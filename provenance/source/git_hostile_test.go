@@ -252,7 +252,8 @@ func interposed(f *fixture, pattern, script string) Git {
 	return g
 }
 
-// TestGitBreaksDown: whatever goes wrong in the middle is an error, and never half an answer.
+// TestGitBreaksDown: whatever goes wrong in the middle is an error, and never half an answer. Its cases do not run in
+// parallel: a program that is being written by one cannot be started while another forks.
 func TestGitBreaksDown(t *testing.T) {
 	for name, c := range map[string]struct{ pattern, script, code, says string }{
 		"no objects":           {"cat-file", "echo 'fatal: out of memory' >&2; exit 128", "", "git cat-file: fatal: out of memory"},
@@ -276,7 +277,6 @@ func TestGitBreaksDown(t *testing.T) {
 		"no room for the name": {"ls-files -v", "head -c 70000 /dev/zero | tr '\\0' x; exit 0", "", "token too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			f := committedRepo(t)
 			f.write("README", "changed\n")
 			evidence, err := interposed(f, c.pattern, c.script).Collect(t.Context())

@@ -42,7 +42,7 @@ func (g gitRunner) openObjects(ctx context.Context) (*objects, error) {
 	return &objects{ctx, cmd, stderr, in, bufio.NewReaderSize(out, 1<<16)}, nil
 }
 
-// close ends git. That it was cut off in the middle of an answer is no error of its own.
+// close ends git, and may be called twice. That git was cut off in the middle of an answer is no error of its own.
 func (o *objects) close() {
 	o.in.Close()
 	io.Copy(io.Discard, o.out)
@@ -93,7 +93,9 @@ func (o *objects) ask(id, kind string) (int64, error) {
 	return size, nil
 }
 
+// broken waits for the end of git, so that all it complains about is there.
 func (o *objects) broken(err error) error {
+	o.close()
 	return newGitError(o.ctx, "cat-file", o.stderr, err)
 }
 

@@ -240,15 +240,6 @@ func TestGitAttributes(t *testing.T) {
 	}
 }
 
-// TestGitWorkTreeAbove: a repository that says that its work tree is the folder above it compares with that.
-func TestGitWorkTreeAbove(t *testing.T) {
-	f := committedRepo(t)
-	f.git("config", "core.worktree", filepath.Dir(f.dir))
-	if c := collect(t, f.source()); !c.Dirty || !slices.Contains(c.Changed, "README") {
-		t.Errorf("dirty %v, changed %q", c.Dirty, c.Changed)
-	}
-}
-
 func TestGitListsOnlyTheFirst(t *testing.T) {
 	f := committedRepo(t)
 	for i := range 30 {
@@ -412,6 +403,10 @@ var refusals = []struct {
 		f.rawCommit(tree + tree + "author a <b> 1 +0000\n\nx")
 		return Git{Dir: f.dir}
 	}, "", "two trees"},
+	{"work tree above", func(f *fixture) Git {
+		f.git("config", "core.worktree", filepath.Dir(f.dir))
+		return Git{Dir: f.dir}
+	}, "misused", "in a place without .git"},
 	{"no git", func(f *fixture) Git {
 		return Git{Dir: f.dir, Getenv: func(string) string { return "relative" + string(filepath.ListSeparator) + f.dir }}
 	}, "misused", "no git on the PATH"},
