@@ -62,11 +62,14 @@ func (l *layout) manifest(_ context.Context, ref string) (manifest, error) {
 		if err != nil {
 			return manifest{}, err
 		}
-		at := slices.IndexFunc(index.Manifests, func(d v1.Descriptor) bool { return d.Annotations[refName] == ref })
-		if at < 0 {
+		tagged := slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool { return d.Annotations[refName] != ref })
+		if len(tagged) == 0 {
 			return manifest{}, errMissing
 		}
-		return l.read(index.Manifests[at].Digest, string(index.Manifests[at].MediaType))
+		if slices.ContainsFunc(tagged, func(d v1.Descriptor) bool { return d.Digest != tagged[0].Digest }) {
+			return manifest{}, provenance.Misuse("name the image by its digest: oci:FOLDER@sha256:HEX", "%s holds %d images with the tag %s", l.name(), len(tagged), ref)
+		}
+		return l.read(tagged[0].Digest, string(tagged[0].MediaType))
 	}
 	digest, err := v1.NewHash(ref)
 	if err != nil {

@@ -206,8 +206,12 @@ func (p *passing) Unwrap() error { return p.error }
 func (s *session) failed(operation string, err error) error {
 	var status *transport.Error
 	var no forbidden
+	var other *mismatch
 	if errors.As(err, &no) {
 		return no.error
+	}
+	if errors.As(err, &other) {
+		return other
 	}
 	told := because(fmt.Errorf("%s, %s: %s", s.repo.RegistryStr(), operation, describe(err)), err)
 	switch {

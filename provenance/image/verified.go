@@ -26,21 +26,26 @@ func newVerifiedReader(rc io.ReadCloser, want v1.Hash, size int64) io.ReadCloser
 	return &verifiedReader{ReadCloser: rc, want: want, size: size, sum: sha256.New()}
 }
 
+// mismatch says that bytes are not what they should be. Trying again does not help.
+type mismatch struct{ error }
+
+func mismatched(format string, args ...any) error { return &mismatch{fmt.Errorf(format, args...)} }
+
 func (v *verifiedReader) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
 	v.read += int64(n)
 	if v.size >= 0 && v.read > v.size {
-		return 0, fmt.Errorf("blob %s is longer than the %d bytes that were announced", v.want, v.size)
+		return 0, mismatched("blob %s is longer than the %d bytes that were announced", v.want, v.size)
 	}
 	v.sum.Write(p[:n])
 	if err != io.EOF {
 		return n, err
 	}
 	if got := hex.EncodeToString(v.sum.Sum(nil)); got != v.want.Hex {
-		return 0, fmt.Errorf("blob %s has other bytes: their digest is sha256:%s", v.want, got)
+		return 0, mismatched("blob %s has other bytes: their digest is sha256:%s", v.want, got)
 	}
 	if v.size >= 0 && v.read != v.size {
-		return 0, fmt.Errorf("blob %s has %d bytes, not the %d that were announced", v.want, v.read, v.size)
+		return 0, mismatched("blob %s has %d bytes, not the %d that were announced", v.want, v.read, v.size)
 	}
 	return n, err
 }
