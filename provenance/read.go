@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -109,6 +110,9 @@ func (r *reader) readCommit(d slsa1.ResourceDescriptor) {
 	var c Commit
 	set := r.noun(d, &c)
 	c.ID, c.Files = set[GitCommit], set[DirHash]
+	if _, said := d.Annotations[annotationPrefix+"dirty"]; !said { // absence must not read as clean
+		r.fail(errors.New("it does not say whether the work tree was clean"))
+	}
 	r.fail(c.valid())
 	r.fail(c.addTo(&r.record))
 }
@@ -186,7 +190,7 @@ func (r *reader) readSubjects(s Statement) {
 	}
 	want, _ := json.Marshal(r.record.subjects())
 	if got, _ := json.Marshal(s.Subject); string(got) != string(want) {
-		r.fail(fmt.Errorf("the subjects are not the image and the model that the byproducts name"))
+		r.fail(errors.New("the subjects are not the image and the model that the byproducts name"))
 	}
 }
 

@@ -177,6 +177,7 @@ func TestParseAndReadRefuse(t *testing.T) {
 		"size missing":         {`"provenance_size":"76"`, `"provenance_size":"-76"`, "statement.malformed"},
 		"wrong manifest":       {`"provenance_manifest":"sha256:b`, `"provenance_manifest":"sha256:B`, "statement.malformed"},
 		"annotation of a kind": {`"provenance_dirty":true`, `"provenance_dirty":"yes"`, "statement.malformed"},
+		"dirty not said":       {`"provenance_dirty":true,`, ``, "statement.malformed"},
 		"commit twice":         {`"name":"base-image"`, `"name":"source"`, "statement.malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,7 +44,6 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PATH", tools+env.Getenv("PATH"))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("COSIGN_PASSWORD", "correct horse")
-			env.Values[testKey{}] = env.T()
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -54,13 +53,16 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// testKey finds the script's own test, for servers that end with it.
-type testKey struct{}
-
 // scriptTB is the part of testing.TB that servers need; a script's T has no Cleanup of its own.
 type scriptTB struct {
 	testing.TB
 	ts *testscript.TestScript
+}
+
+func (s scriptTB) TempDir() string {
+	dir, err := os.MkdirTemp(s.ts.MkAbs("."), "server-")
+	s.ts.Check(err)
+	return dir
 }
 
 func (s scriptTB) Cleanup(f func())                  { s.ts.Defer(f) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -180,7 +181,7 @@ func (j *job) savedBundle(in *verify.Input, file string) error {
 		return err
 	}
 	verified, err := envelope.Open(data, in.Verifiers...)
-	in.Candidates = []verify.Candidate{{Where: file, Form: envelope.FormBundle, Verified: verified, Err: err}}
+	in.Candidates = []verify.Candidate{{Where: file, Form: cmp.Or(verified.Form(), envelope.FormBundle), Verified: verified, Err: err}}
 	return nil
 }
 

@@ -46,6 +46,9 @@ func (d *demo) prepare() error {
 		return err
 	}
 	d.out = out
+	if err := d.write("go.mod", []byte("module out // what the demo makes is not part of this module\n")); err != nil {
+		return err
+	}
 	d.program = filepath.Join(out, "bin", "provenance")
 	fmt.Println("building the program …")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", d.program, "./cmd/provenance")
