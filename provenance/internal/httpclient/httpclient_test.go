@@ -326,3 +326,15 @@ func TestJSONRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorNamesTheRequest, by which the service's people find it, and clips what the service says.
+func TestErrorNamesTheRequest(t *testing.T) {
+	base, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "r-1")
+		databricksdouble.Answer(400, `{"error_code":"BAD","message":"`+strings.Repeat("é", 5000)+`"}`)(w, r)
+	})
+	_, err := get(t, base, fast())
+	if err == nil || !strings.HasPrefix(err.Error(), "Databricks, reading run 7: status 400 BAD: ééé") || !strings.HasSuffix(err.Error(), "é… (request r-1)") || len(err.Error()) > 500 {
+		t.Error(err)
+	}
+}
