@@ -107,8 +107,9 @@ type Commit struct {
 	Committed  time.Time `json:"committed"`
 	Signature  string    `json:"signature"` // "present" or "none"; it is not verified
 	Remotes    []string  `json:"remotes,omitempty"`
-	// Dirty tells whether the work tree differs from the commit in any way that could have reached the build: changed,
-	// untracked, assume-unchanged or skip-worktree files. Ignored files are counted, and do not make it dirty.
+	// Dirty tells whether a file of the work tree differs from the commit: changed or untracked, also behind an
+	// assume-unchanged or skip-worktree mark. Marks alone, files that a sparse checkout leaves out, and ignored files are
+	// listed, and do not make it dirty.
 	Dirty           bool     `json:"dirty"`
 	Changed         []string `json:"changed,omitempty"` // the first MaxListed of each list
 	Untracked       []string `json:"untracked,omitempty"`
