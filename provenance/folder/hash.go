@@ -103,6 +103,9 @@ func newResult(index []IndexEntry, warnings []string) *Result {
 	return r
 }
 
+// queueSize is how far a listing may run ahead of the workers. A queue that is seldom full or empty spares wake-ups.
+const queueSize = 4096
+
 // hashAll lists and hashes at the same time, and returns a sorted index. The first error ends everything.
 func hashAll(ctx context.Context, f storage.Folder, o Options) ([]IndexEntry, []string, error) {
 	workers := o.Workers
@@ -110,7 +113,7 @@ func hashAll(ctx context.Context, f storage.Folder, o Options) ([]IndexEntry, []
 		workers = max(1, f.Workers())
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	queue := make(chan storage.Object, 16*workers)
+	queue := make(chan storage.Object, queueSize)
 	var odd oddNames
 	group.Go(func() error {
 		defer close(queue)

@@ -90,7 +90,10 @@ func compareListing(ctx context.Context, f storage.Folder, index []IndexEntry) (
 		c.see(now, listingDiffers)
 		return nil
 	})
-	return c.changes(), err
+	if err != nil {
+		return Changes{}, err
+	}
+	return c.changes(), nil
 }
 
 // compareContent compares digests.

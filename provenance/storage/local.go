@@ -140,7 +140,7 @@ func objectOf(name string, info fs.FileInfo) Object {
 func (l localFolder) Open(_ context.Context, o Object) (io.ReadCloser, error) {
 	path := l.path
 	if !l.single {
-		path = filepath.Join(l.path, filepath.FromSlash(o.Name))
+		path += string(filepath.Separator) + filepath.FromSlash(o.Name)
 	}
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
