@@ -76,7 +76,7 @@ func (g *guard) check(req *http.Request) error {
 	case req.URL.Scheme != "https" && req.URL.Scheme != "http":
 		return forbid("", "%s sends to %s, which is neither https nor http", g.registry, redact.URL(req.URL.String()))
 	case req.URL.Scheme == "http" && !loopback(name):
-		return forbid("plain http is for registries on this machine only", "%s would be asked over plain http", host)
+		return forbid("does it speak https? plain http is for registries on this machine only", "%s would be asked over plain http", host)
 	case g.trusts(req.URL):
 		return nil
 	case linkLocal(name) || loopback(name) && !loopback(hostname(g.registry)):

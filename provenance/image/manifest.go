@@ -6,6 +6,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -100,6 +103,14 @@ func appended(raw []byte, key string, values []v1.Descriptor, set map[string]any
 	object, list := map[string]json.RawMessage{}, []json.RawMessage{}
 	if err := strictjson.Unmarshal(raw, maxDepth, &object); err != nil {
 		return nil, err
+	}
+	for k, v := range object { // other readers do not look at the case of a key
+		for _, exact := range append(slices.Collect(maps.Keys(set)), key) {
+			if k != exact && strings.EqualFold(k, exact) {
+				delete(object, k)
+				object[exact] = v
+			}
+		}
 	}
 	for k, v := range set {
 		item, err := json.Marshal(v)

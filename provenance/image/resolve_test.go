@@ -288,3 +288,36 @@ func TestWrongBlobIsNotStored(t *testing.T) {
 		})
 	}
 }
+
+// TestPlatformImages reads the images that can run, whole.
+func TestPlatformImages(t *testing.T) {
+	for _, p := range places(t) {
+		t.Run(p.kind, func(t *testing.T) {
+			index := indexOf(t, "linux/amd64", "unknown/unknown", "linux/arm64")
+			ref := p.push(t, "lazy", index)
+			images, err := resolve(t, ref, Options{}).platformImages(t.Context())
+			if err != nil || len(images) != 2 {
+				t.Fatalf("%v, %d images, want 2", err, len(images))
+			}
+			for _, img := range images {
+				diffs := must(img.Image.ConfigFile()).RootFS.DiffIDs
+				for n, layer := range must(img.Image.Layers()) {
+					readAllOf(t, must(layer.Compressed())) // its digest is checked while reading
+					if got := must(layer.DiffID()); got != diffs[n] {
+						t.Errorf("%s: layer %d has the content %s, want %s", img.Name, n, got, diffs[n])
+					}
+				}
+				if got := must(img.Image.Digest()).String(); got != img.Digest.String() {
+					t.Errorf("%s: digest %s, want %s", img.Name, got, img.Digest)
+				}
+				if config := must(img.Image.ConfigFile()); config.OS+"/"+config.Architecture != img.Name {
+					t.Errorf("%s: configuration of %s/%s", img.Name, config.OS, config.Architecture)
+				}
+			}
+			one, err := resolve(t, ref, Options{Platform: "linux/arm64"}).platformImages(t.Context())
+			if err != nil || len(one) != 1 || one[0].Name != "linux/arm64" || one[0].Digest != images[1].Digest {
+				t.Errorf("%v, %v", err, one)
+			}
+		})
+	}
+}

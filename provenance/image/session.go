@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -219,6 +220,8 @@ func (s *session) failed(operation string, err error) error {
 		return provenance.WithHint(told, s.loginHint())
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return told
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return provenance.WithHint(told, "is this the right host? a certificate authority of your own must be trusted by this machine")
 	}
 	return &passing{provenance.WithHint(told, "is the registry's name right, and can this machine reach it?"), 0}
 }

@@ -2,7 +2,6 @@ package image
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -287,5 +286,3 @@ func readAllOf(t testing.TB, rc io.ReadCloser) string {
 	}
 	return b.String()
 }
-
-var _ = context.Background
