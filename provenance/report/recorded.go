@@ -3,6 +3,7 @@ package report
 import (
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
 )
@@ -59,6 +60,9 @@ var resultNotes = map[string]string{
 	"dry-run":   "nothing was signed or attached",
 }
 
+// now turns what a verifier would say into the words of the one who records: it is the builder.
+var now = strings.NewReplacer("observed by the builder", "observed now", "; not re-checked", "")
+
 // RecordedText writes what was recorded for people.
 func RecordedText(w io.Writer, r Recorded, o Options) error {
 	t := &text{out: safe(w), color: o.Color}
@@ -67,6 +71,9 @@ func RecordedText(w io.Writer, r Recorded, o Options) error {
 	c := r.Record
 	lines := slices.Concat(commitFacts(c.Commit), pipelineFacts(c.Pipeline), dataFacts(c.Data, nil), trainingFacts(c.Databricks),
 		modelFacts(c.Model), checkFacts(c.Checks), []fact{{"statement", short(r.Statement.String()), ""}})
+	for i := range lines {
+		lines[i].known = now.Replace(lines[i].known)
+	}
 	if r.Key != "" {
 		lines = append(lines, fact{"key", r.Key + " (" + short(r.Fingerprint) + ")", ""})
 	}
