@@ -76,11 +76,20 @@ func parseIndexLine(line []byte) (IndexEntry, error) {
 	if err := dec.Decode(&wire); err != nil {
 		return IndexEntry{}, err
 	}
-	if wire.Name == "" || strings.ContainsRune(wire.Name, '\n') || wire.Size < 0 || wire.Modified.IsZero() || wire.HashedAt.IsZero() {
-		return IndexEntry{}, errors.New("name, size, modified or hashedAt is missing or wrong")
+	if wire.Name == "" || strings.ContainsRune(wire.Name, '\n') || wire.Size < 0 {
+		return IndexEntry{}, errors.New("name or size is missing or wrong")
+	}
+	if !isDate(wire.Modified) || !isDate(wire.HashedAt) || !wire.Created.IsZero() && !isDate(wire.Created) {
+		return IndexEntry{}, errors.New("modified, created or hashedAt is missing or wrong")
 	}
 	sum, err := provenance.NewDigest(provenance.SHA256, wire.SHA256)
 	return IndexEntry{wire.Name, wire.Size, wire.ETag, wire.Modified.UTC(), wire.Created.UTC(), sum, wire.HashedAt.UTC()}, err
+}
+
+// isDate tells whether t is there and can be written again in UTC.
+func isDate(t time.Time) bool {
+	year := t.UTC().Year()
+	return !t.IsZero() && 1 <= year && year <= 9999
 }
 
 // CheckIndex tells whether the digests of an index recombine to dirHash. If not it is a *provenance.Refused.

@@ -102,6 +102,8 @@ var badIndexes = []struct{ old, new, part string }{
 	{`"modified":"2026-11-01T00:00:01Z",`, ``, "missing or wrong"},
 	{`,"hashedAt":"2026-11-23T00:00:00Z"`, ``, "missing or wrong"},
 	{`"hashedAt":"2026-11-23T00:00:00Z"`, `"hashedAt":"yesterday"`, "line 1"},
+	{`"created":"2026-11-01T00:00:00Z"`, `"created":"9999-12-31T23:00:00-23:00"`, "missing or wrong"},
+	{`"created":"2026-11-01T00:00:00Z"`, `"created":"0000-01-01T00:00:00+23:00"`, "missing or wrong"},
 	{`"sha256":"0`, `"sha256":"`, "is not a sha256 digest"},
 	{"}\n", "} {}\n", "line 1"},
 	{"}\n", "}\n\n", "line 2"},

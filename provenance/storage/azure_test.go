@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -372,5 +374,25 @@ func TestAzureNonsense(t *testing.T) {
 		single := open(t, server.URL+"/devstoreaccount1/data/p?"+testSAS, fast)
 		wantUndecided(t, single.List(t.Context(), func(Object) error { return nil }), "for p", "")
 		server.Close()
+	}
+}
+
+// TestAzureConnectionsAreKept reads many blobs one after the other over one connection.
+func TestAzureConnectionsAreKept(t *testing.T) {
+	files := map[string]string{}
+	for i := range 100 {
+		files[fmt.Sprintf("p/%d", i)] = "x"
+	}
+	var opened atomic.Int32
+	server := httptest.NewUnstartedServer(double(t, files))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	if got := contents(t, open(t, server.URL+"/devstoreaccount1/data/p/", fast)); len(got) != 100 || opened.Load() > 2 {
+		t.Errorf("read %d blobs over %d connections", len(got), opened.Load())
 	}
 }
