@@ -20,13 +20,6 @@ type Evidence interface {
 	addTo(*Record) error
 }
 
-// File is one line of a folder's manifest.
-type File struct {
-	Path   string // slash-separated, relative to the folder
-	Size   int64  // bytes; -1 when the manifest alone is known
-	SHA256 Digest
-}
-
 var errTwice = errors.New("was collected twice")
 
 func (i Image) addTo(r *Record) error {
@@ -109,26 +102,4 @@ func (r Record) complete() error {
 		return Misuse("give --builder-id", "no builder id is known: a statement must name its builder")
 	}
 	return nil
-}
-
-// Stored lists everything that lies beside the image, each digest once.
-func (r Record) Stored() []Stored {
-	var all []Stored
-	add := func(s Stored) {
-		known := func(o Stored) bool { return o.Digest == s.Digest }
-		if !s.Digest.IsZero() && !slices.ContainsFunc(all, known) {
-			all = append(all, s)
-		}
-	}
-	for _, f := range r.Data {
-		add(f.Manifest)
-		add(f.Index)
-	}
-	if r.Model != nil {
-		add(r.Model.Manifest)
-	}
-	if r.Databricks != nil {
-		add(r.Databricks.Answer)
-	}
-	return all
 }

@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"io"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,28 @@ type Record struct {
 	Tool       Tool           `json:"tool"`
 }
 
+// Stored lists everything that lies beside the image, each digest once.
+func (r Record) Stored() []Stored {
+	var all []Stored
+	add := func(s Stored) {
+		known := func(o Stored) bool { return o.Digest == s.Digest }
+		if !s.Digest.IsZero() && !slices.ContainsFunc(all, known) {
+			all = append(all, s)
+		}
+	}
+	for _, f := range r.Data {
+		add(f.Manifest)
+		add(f.Index)
+	}
+	if r.Model != nil {
+		add(r.Model.Manifest)
+	}
+	if r.Databricks != nil {
+		add(r.Databricks.Answer)
+	}
+	return all
+}
+
 // Tool is the program that made the record.
 type Tool struct {
 	Name    string `json:"name"`
@@ -32,6 +55,13 @@ type Stored struct {
 	Digest    Digest                        `json:"digest"` // sha256 of the bytes
 	Size      int64                         `json:"size,string"`
 	Open      func() (io.ReadCloser, error) `json:"-"`
+}
+
+// File is one line of a folder's manifest.
+type File struct {
+	Path   string // slash-separated, relative to the folder
+	Size   int64  // bytes; -1 when the manifest alone is known
+	SHA256 Digest
 }
 
 // Person is somebody that a source names. ID is a stable identifier at the identity provider (a tenant object id).

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/report"
+	"github.com/seed-3480f271/provenance/provenance/storage"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
@@ -130,9 +132,10 @@ func commonFlags() []cli.Flag {
 // job is one run of a command: its context with the deadline, and what it says to whom.
 type job struct {
 	process
-	c     *cli.Context
-	ctx   context.Context
-	quiet bool
+	c        *cli.Context
+	ctx      context.Context
+	quiet    bool
+	identity func() (azcore.TokenCredential, error) // the Azure identity, made when it is first needed and shared
 }
 
 // action wraps a command's function: positional arguments are counted, and the deadline is set.
@@ -144,7 +147,9 @@ func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
-		return do(&job{process: p, c: c, ctx: ctx, quiet: c.Bool("quiet")})
+		j := &job{process: p, c: c, ctx: ctx, quiet: c.Bool("quiet")}
+		j.identity = storage.NewCredential(p.getenv, c.String("cloud"), transport())
+		return do(j)
 	}
 }
 

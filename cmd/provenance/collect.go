@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/folder"
 	"github.com/seed-3480f271/provenance/provenance/image"
@@ -52,7 +51,7 @@ func (r *recorder) collect() error {
 func (r *recorder) sources() []provenance.Source {
 	sources := []provenance.Source{
 		source.Git{Dir: r.cfg.Repo, Ref: r.getenv("BUILD_SOURCEBRANCH"), Expect: r.getenv("BUILD_SOURCEVERSION"), Getenv: r.getenv},
-		source.Pipeline{Getenv: r.getenv, BuilderID: r.cfg.BuilderID},
+		source.Pipeline{Getenv: r.getenv, BuilderID: r.cfg.BuilderID, Now: time.Now},
 	}
 	if r.cfg.DatabricksRun != "" {
 		sources = append(sources, source.Databricks{
@@ -144,17 +143,13 @@ func parseData(s string) dataFolder {
 	return dataFolder{role, uri}
 }
 
-func (j *job) storageOptions() storage.Options {
-	return storage.Options{NewCredential: j.credential(), Transport: transport(), SharedKey: func(string) string { return j.getenv("AZURE_STORAGE_KEY") }}
-}
-
 // progressEvery is how often a pipeline's log is told how far a folder is.
 const progressEvery = 30 * time.Second
 
 func (j *job) folderOptions(uri string) folder.Options {
 	var lock sync.Mutex
 	last := time.Now()
-	return folder.Options{Progress: func(files, bytes int64) {
+	return folder.Options{Warn: func(warning string) { j.say("warning: %s: %s", uri, warning) }, Progress: func(files, bytes int64) {
 		lock.Lock()
 		defer lock.Unlock()
 		if time.Since(last) >= progressEvery {
@@ -162,13 +157,6 @@ func (j *job) folderOptions(uri string) folder.Options {
 			j.say("%s: %d files, %.1f MiB hashed", uri, files, float64(bytes)/(1<<20))
 		}
 	}}
-}
-
-func (j *job) imageOptions(platform string) image.Options {
-	return image.Options{
-		Transport: transport(), Keychain: authn.DefaultKeychain, Platform: platform,
-		UserAgent: "provenance/" + version(), Debug: j.debug(),
-	}
 }
 
 // transport obeys HTTPS_PROXY and NO_PROXY; a private CA is trusted through SSL_CERT_FILE, as everywhere in Go.

@@ -36,7 +36,7 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "statement", Usage: "also write the plain statement to `FILE`; - is stdout"},
 			&cli.StringFlag{Name: "bundle", Usage: "also write the signed Sigstore bundle to `FILE`"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "collect and build the statement; sign and write nothing to the registry"},
-			formatFlag("text", "json"),
+			cloudFlag(), formatFlag("text", "json"),
 		},
 		Action: p.action(0, record),
 	}

@@ -16,7 +16,7 @@ func showCommand(p process) *cli.Command {
 		Flags: []cli.Flag{
 			keyFlag(),
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
-			formatFlag("text", "json", "markdown"),
+			cloudFlag(), formatFlag("text", "json", "markdown"),
 		},
 		Action: p.action(1, show),
 	}

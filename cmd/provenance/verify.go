@@ -26,7 +26,7 @@ func verifyCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "bundle", Usage: "verify this Sigstore bundle `FILE` for IMAGE, a digest, with no network at all"},
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
 			&cli.StringFlag{Name: "recheck", Usage: "check the data folders again at their source: `MODE` none, listing or content", Value: "none"},
-			formatFlag("text", "json", "markdown"),
+			cloudFlag(), formatFlag("text", "json", "markdown"),
 		},
 		Action: p.action(1, verifyImage),
 	}

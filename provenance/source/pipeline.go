@@ -20,6 +20,7 @@ type Pipeline struct {
 	InvocationID       string              // outside a pipeline, where none is known
 	Path               string              // of the YAML file; no variable holds it
 	TemplateParameters map[string]string   // of the run; no variable holds them
+	Now                func() time.Time    // the clock of finishedOn; nil: it is left out
 }
 
 // Collect returns a provenance.Pipeline. Outside a pipeline without a builder id, and in an environment that is only half
@@ -29,6 +30,9 @@ func (p Pipeline) Collect(context.Context) (provenance.Evidence, error) {
 		Grounds:   provenance.Grounds{Basis: provenance.Declared},
 		BuilderID: p.BuilderID, InvocationID: p.InvocationID,
 		Path: plain(p.Path), TemplateParameters: parameters(p.TemplateParameters),
+	}
+	if p.Now != nil {
+		found.Finished = p.Now().UTC().Truncate(time.Second)
 	}
 	if err := checkURI("builder id", p.BuilderID); err != nil {
 		return nil, err

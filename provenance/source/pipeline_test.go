@@ -165,3 +165,14 @@ func TestPlain(t *testing.T) {
 		}
 	}
 }
+
+func TestPipelineFinished(t *testing.T) {
+	now := time.Date(2026, 11, 23, 3, 31, 0, 500, time.FixedZone("", 3600))
+	e, err := Pipeline{BuilderID: "https://example.com/b", Now: func() time.Time { return now }}.Collect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := e.(provenance.Pipeline).Finished; got.Format(time.RFC3339Nano) != "2026-11-23T02:31:00Z" {
+		t.Errorf("finished %s", got)
+	}
+}
