@@ -87,11 +87,14 @@ func (u *upload) to(ctx context.Context, target v1.Descriptor) error {
 	}
 	defer release()
 	sh := &shared{image: u.image, target: target.Digest, known: map[v1.Hash]v1.Descriptor{}}
-	if err := sh.read(ctx); err != nil {
+	if err := sh.readJournal(ctx); err != nil {
 		return err
 	}
 	own, err := u.push(ctx, sh, target)
 	if err != nil {
+		return err
+	}
+	if err := sh.readShared(ctx); err != nil { // only now: between a read and a put others may put, and be lost
 		return err
 	}
 	return sh.settle(ctx, own)
@@ -134,12 +137,18 @@ func (u *upload) earlier(ctx context.Context, sh *shared, target v1.Descriptor) 
 		if err != nil || m.digest != d.Digest {
 			continue
 		}
-		if envelope.Digest == sum(u.attachment.Envelope) && !sh.hasLayer(envelope.Digest) { // nothing has kept it until now
-			err = u.send(ctx, []blob{bytesBlob(u.attachment.Envelope)})
-		}
-		return &m, err
+		return &m, u.keep(ctx, envelope.Digest)
 	}
 	return nil, nil
+}
+
+// keep sends the envelope if the store lost it: it may be that nothing referred to it until now.
+func (u *upload) keep(ctx context.Context, envelope v1.Hash) error {
+	there, err := u.image.store.hasBlob(ctx, envelope)
+	if there || err != nil || envelope != sum(u.attachment.Envelope) {
+		return err
+	}
+	return u.send(ctx, []blob{bytesBlob(u.attachment.Envelope)})
 }
 
 // store writes the blobs that the attestation speaks of, before it: beside the image itself, not beside each platform again.

@@ -259,6 +259,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	attach(t, img, a)
 	attaching := len(log.seen) - before
 	contents(t, img) // read back
+	record := len(log.seen)
 	if attaching > 22 || len(log.seen) > 35 {
 		t.Errorf("attaching took %d requests, the whole record %d:\n%s", attaching, len(log.seen), strings.Join(log.seen, "\n"))
 	}
@@ -267,7 +268,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	if len(log.seen) > 8 {
 		t.Errorf("reading took %d requests:\n%s", len(log.seen), strings.Join(log.seen, "\n"))
 	}
-	t.Logf("attach %d, verify %d requests", attaching, len(log.seen))
+	t.Logf("attaching took %d requests, the whole record %d, reading %d", attaching, record, len(log.seen))
 }
 
 func TestTagMoved(t *testing.T) {

@@ -13,8 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -420,3 +425,37 @@ type captured struct {
 func (c *captured) Header() http.Header         { return c.header }
 func (c *captured) Write(p []byte) (int, error) { return c.body.Write(p) }
 func (c *captured) WriteHeader(int)             {}
+
+// TestOverwrittenByAnother has another program put a .att tag that it read before us: all three writers' envelopes are there in
+// the end.
+func TestOverwrittenByAnother(t *testing.T) {
+	inner := newMemory()
+	var stale []byte
+	overwritten := false
+	host := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r)
+		if r.Method == http.MethodPut && isAtt(r) && stale != nil && !overwritten {
+			overwritten = true
+			put := must(http.NewRequest(http.MethodPut, r.URL.String(), strings.NewReader(string(stale))))
+			put.Header.Set("Content-Type", manifestType)
+			inner.ServeHTTP(&captured{header: http.Header{}}, put)
+		}
+	}))
+	ref := pushTo(host+"/team/mortgage")(t, "raced", single(t))
+	img := resolve(t, ref, Options{})
+	repo := must(name.ParseReference(ref)).Context()
+	first := must(mutate.AppendLayers(empty.Image, static.NewLayer([]byte("first"), dsseType)))
+	second := must(mutate.AppendLayers(empty.Image, static.NewLayer([]byte("second"), dsseType)))
+	for tag, image := range map[string]v1.Image{attTag(img.self.digest): first, "another": second} {
+		if err := remote.Write(repo.Tag(tag), mutate.MediaType(image, types.OCIManifestSchema1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stale = must(img.store.manifest(t.Context(), "another")).raw
+	attach(t, img, attachment(1))
+	_, envelopes := contents(t, img)
+	same(t, envelopes, "first", "second", string(attachment(1).Envelope))
+	if !overwritten {
+		t.Error("nobody overwrote anything")
+	}
+}

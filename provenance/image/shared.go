@@ -25,31 +25,59 @@ type shared struct {
 	att     manifest                  // of the .att tag; zero if there is none
 	attErr  error                     // why the .att tag is nonsense: it is there, and cannot be read
 	known   map[v1.Hash]v1.Descriptor // entries of the journal whose annotations the list left out
+
+	// What was in the shared places at any read. Somebody else's that is gone was overwritten: it is put back.
+	seenLayers, seenEntries []v1.Descriptor
 }
 
 // read reads the journal and the .att tag.
 func (s *shared) read(ctx context.Context) error {
-	s.journal, s.att, s.attErr = journal{}, manifest{}, nil
-	return inParallel(ctx, 2, func(ctx context.Context, n int) (err error) {
+	return inParallel(ctx, 2, func(ctx context.Context, n int) error {
 		if n == 0 {
-			if s.journal, err = s.image.store.journal(ctx, s.target); err != nil {
-				return fmt.Errorf("the list of what is attached: %w", err)
-			}
-			return nil
+			return s.readJournal(ctx)
 		}
 		return s.readAtt(ctx)
 	})
 }
 
+// readShared reads the places that are shared. Where the store lists by itself the journal is none of them.
+func (s *shared) readShared(ctx context.Context) error {
+	if s.journal.shared {
+		return s.read(ctx)
+	}
+	return s.readAtt(ctx)
+}
+
+func (s *shared) readJournal(ctx context.Context) (err error) {
+	if s.journal, err = s.image.store.journal(ctx, s.target); err != nil {
+		return fmt.Errorf("the list of what is attached: %w", err)
+	}
+	s.seenEntries = union(s.seenEntries, s.journal.fallback.Manifests)
+	return nil
+}
+
 func (s *shared) readAtt(ctx context.Context) (err error) {
 	s.att, err = s.image.store.manifest(ctx, attTag(s.target))
+	s.attErr = nil
 	switch {
 	case errors.As(err, new(*malformed)), errors.As(err, new(*LimitError)):
 		s.attErr = err
 	case err != nil && !errors.Is(err, errMissing):
 		return fmt.Errorf("the tag %s: %w", attTag(s.target), err)
 	}
+	s.seenLayers = union(s.seenLayers, s.att.Layers)
 	return nil
+}
+
+// union is list with what more has beyond it.
+func union(list, more []v1.Descriptor) []v1.Descriptor {
+	list = slices.Clip(list)
+	for _, d := range more {
+		if !has(list, d.Digest) {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 // lists tells whether the journal has the manifest.
@@ -89,10 +117,7 @@ func (s *shared) settle(ctx context.Context, own manifest) error {
 
 // merge puts the shared places where they lack something of the journal or of own, and tells whether they did.
 func (s *shared) merge(ctx context.Context, own manifest) (wrote bool, err error) {
-	entries := slices.Clone(s.journal.entries)
-	if !has(entries, own.digest) {
-		entries = append(entries, own.descriptor())
-	}
+	entries := union(union(s.journal.entries, s.seenEntries), []v1.Descriptor{own.descriptor()})
 	if entries, err = s.annotated(ctx, entries); err != nil {
 		return false, err
 	}
@@ -139,8 +164,8 @@ func (s *shared) annotated(ctx context.Context, entries []v1.Descriptor) ([]v1.D
 	})
 }
 
-// missingLayers are the envelopes of the journal that the .att tag lacks, in the order of their digests. Those of others are
-// taken only if the store has them, for it would refuse the whole.
+// missingLayers are the layers that the .att tag lacks: those that were overwritten, and the envelopes of the journal in the
+// order of their digests. Envelopes of others are taken only if the store has them, for it would refuse the whole.
 func (s *shared) missingLayers(ctx context.Context, entries []v1.Descriptor, own manifest) ([]v1.Descriptor, error) {
 	var layers []v1.Descriptor
 	for _, d := range entries {
@@ -160,6 +185,8 @@ func (s *shared) missingLayers(ctx context.Context, entries []v1.Descriptor, own
 		layers = append(layers, *envelope)
 	}
 	slices.SortFunc(layers, func(a, b v1.Descriptor) int { return compare(a.Digest, b.Digest) })
+	lost := slices.DeleteFunc(slices.Clone(s.seenLayers), func(d v1.Descriptor) bool { return s.hasLayer(d.Digest) })
+	layers = union(lost, layers)
 	if len(layers) > 0 && len(s.att.Layers)+len(layers) > s.image.limits.layers {
 		return nil, tooMany("the tag "+attTag(s.target), s.image.limits.layers)
 	}
