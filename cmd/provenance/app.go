@@ -72,9 +72,11 @@ func application(p process) *cli.App {
 		Commands:        commands(p),
 		HideHelpCommand: true,
 		HideVersion:     true,
-		OnUsageError:    usageError,
-		ExitErrHandler:  func(*cli.Context, error) {}, // run decides
-		Action:          noCommand,
+		// A comma is part of a path, not the end of one.
+		DisableSliceFlagSeparator: true,
+		OnUsageError:              usageError,
+		ExitErrHandler:            func(*cli.Context, error) {}, // run decides
+		Action:                    noCommand,
 	}
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
