@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,9 +70,8 @@ func application(p process) *cli.App {
 		Usage:  "the signed audit trail of a machine-learning model, on its container image",
 		Flags:  []cli.Flag{&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version"}},
 		Writer: p.Stdout, ErrWriter: p.Stderr,
-		Commands:        commands(p),
-		HideHelpCommand: true,
-		HideVersion:     true,
+		Commands:    commands(p),
+		HideVersion: true,
 		// A comma is part of a path, not the end of one.
 		DisableSliceFlagSeparator: true,
 		OnUsageError:              usageError,
@@ -126,7 +126,7 @@ func version() string {
 func commonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.DurationFlag{Name: "timeout", Usage: "give up after `DURATION`; what is worth retrying is retried until then", Value: 30 * time.Minute},
-		&cli.BoolFlag{Name: "quiet", Usage: "no progress and no hints"},
+		&cli.BoolFlag{Name: "quiet", Usage: "no progress and no warnings"},
 		&cli.BoolFlag{Name: "debug", Usage: "show requests, without secrets"},
 	}
 }
@@ -144,8 +144,8 @@ type job struct {
 func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if got := c.Args().Len(); got != wantArgs {
-			return provenance.Misuse(fmt.Sprintf("usage: provenance %s %s", c.Command.Name, c.Command.ArgsUsage),
-				"%s takes %d arguments, not %d: %q", c.Command.Name, wantArgs, got, c.Args().Slice())
+			return provenance.Misuse(strings.TrimSpace(fmt.Sprintf("usage: provenance %s [flags] %s", c.Command.Name, c.Command.ArgsUsage)),
+				"%s takes %s, not %q", c.Command.Name, cmp.Or(c.Command.ArgsUsage, "flags only"), c.Args().Slice())
 		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()

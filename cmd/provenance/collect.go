@@ -49,8 +49,12 @@ func (r *recorder) collect() error {
 
 // sources are the places that are asked, one line each.
 func (r *recorder) sources() []provenance.Source {
+	ref := ""
+	if r.getenv("TF_BUILD") != "" { // Azure Pipelines checks out a commit, not a branch, and only it can say which branch that is
+		ref = r.getenv("BUILD_SOURCEBRANCH")
+	}
 	sources := []provenance.Source{
-		source.Git{Dir: r.cfg.Repo, Ref: r.getenv("BUILD_SOURCEBRANCH"), Expect: r.getenv("BUILD_SOURCEVERSION"), Getenv: r.getenv},
+		source.Git{Dir: r.cfg.Repo, Ref: ref, Expect: r.getenv("BUILD_SOURCEVERSION"), Getenv: r.getenv},
 		source.Pipeline{Getenv: r.getenv, BuilderID: r.cfg.BuilderID, Now: time.Now},
 	}
 	if r.cfg.DatabricksRun != "" {

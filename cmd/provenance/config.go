@@ -87,10 +87,17 @@ func yamlError(err error) string {
 			field, _, _ = strings.Cut(field, " not found in type")
 			e = fmt.Sprintf("%s: unknown key %q", where, field)
 		}
+		if where, types, wrong := strings.Cut(e, ": cannot unmarshal "); wrong {
+			e = where + ": wrong type: " + typeWords.Replace(types)
+		}
 		lines = append(lines, e)
 	}
 	return strings.Join(lines, "; ")
 }
+
+// typeWords are YAML's and Go's names of types, for people.
+var typeWords = strings.NewReplacer("!!str", "text", "!!map", "a mapping", "!!seq", "a list", "!!int", "a number", "!!bool", "a truth value",
+	" into []string", " where a list is wanted", " into string", " where text is wanted", " into main.config", " where keys and values are wanted")
 
 // override takes the flags that were given.
 func (cfg *config) override(c *cli.Context) {

@@ -29,10 +29,14 @@ func flagsFirst(args []string, commands []*cli.Command) []string {
 			positional = append(positional, arg)
 		default:
 			flags = append(flags, arg)
-			if takesValue[strings.TrimLeft(arg, "-")] && len(rest) > 1 {
-				rest = rest[1:]
-				flags = append(flags, rest[0])
+			if !takesValue[strings.TrimLeft(arg, "-")] {
+				continue
 			}
+			if len(rest) == 1 { // the value is missing: nothing may follow, or it would be taken for it
+				return append(slices.Clone(args[:2]), flags...)
+			}
+			rest = rest[1:]
+			flags = append(flags, rest[0])
 		}
 	}
 	out := append(slices.Clone(args[:2]), flags...)

@@ -20,7 +20,7 @@ func TestFlagsFirst(t *testing.T) {
 		"provenance verify -key k IMAGE":                    "provenance verify -key k -- IMAGE",
 		"provenance verify IMAGE --key k -- --policy p":     "provenance verify --key k -- IMAGE --policy p",
 		"provenance verify IMAGE --nosuch":                  "provenance verify --nosuch -- IMAGE",
-		"provenance verify IMAGE --key":                     "provenance verify --key -- IMAGE",
+		"provenance verify IMAGE --key":                     "provenance verify --key",
 		"provenance record --statement - --image i":         "provenance record --statement - --image i",
 		"provenance record --dry-run stray --image i":       "provenance record --dry-run --image i -- stray",
 		"provenance verify IMAGE --timeout 5s --debug more": "provenance verify --timeout 5s --debug -- IMAGE more",

@@ -77,9 +77,19 @@ func runQuickstart(t *testing.T) string {
 			want = statusRefused
 		}
 		r := w.must(want, strings.Fields(command)[1:]...)
-		out.WriteString(r.stderr + r.stdout + "\n")
+		out.WriteString(r.stderr + shortened(r.stdout, i == 2) + "\n")
 	}
 	return indented(strings.ReplaceAll(out.String(), mustEval(t, w.dir), home))
+}
+
+// shortened leaves out the facts, which the reader sees once.
+func shortened(output string, whole bool) string {
+	verdict, rest, found := strings.Cut(output, "\n\n  commit ")
+	if whole || !found {
+		return output
+	}
+	_, reasons, _ := strings.Cut(rest, "\n\n")
+	return strings.TrimSpace(verdict+"\n  …\n"+reasons) + "\n"
 }
 
 // mustEval is a folder as the program sees it.

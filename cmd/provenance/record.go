@@ -33,7 +33,7 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "repo", Usage: "work tree `DIR` (default: here)"},
 			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"},
 			&cli.StringFlag{Name: "builder-id", Usage: "SLSA builder.id `URI` (default in a pipeline: its definition's URL and pool)"},
-			&cli.StringFlag{Name: "statement", Usage: "also write the plain statement to `FILE`; - is stdout"},
+			&cli.StringFlag{Name: "statement", Usage: "also write the plain statement to `FILE`; - is stdout, in place of the report"},
 			&cli.StringFlag{Name: "bundle", Usage: "also write the signed Sigstore bundle to `FILE`"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "collect and build the statement; sign and write nothing to the registry"},
 			cloudFlag(), formatFlag("text", "json"),
@@ -209,13 +209,26 @@ func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) 
 			continue
 		}
 		theirs, err := openRecord(f.Bytes, r.key.Verifier())
-		if err != nil || !provenance.SameBuild(mine, theirs) {
+		if err != nil {
+			continue
+		}
+		if !provenance.SameBuild(mine, theirs) {
+			r.warnOfDisagreement(mine, theirs)
 			continue
 		}
 		env, _, err := envelope.UnverifiedEnvelopeOf(f.Bytes) // it was verified two lines above
 		return sign.Signed{Envelope: env, Bundle: f.Bytes}, true, err
 	}
 	return sign.Signed{}, false, nil
+}
+
+// warnOfDisagreement tells at once what verify would refuse later. It is no error: images that are rebuilt bit by bit from
+// another commit do this, and a policy can allow it.
+func (r *recorder) warnOfDisagreement(mine, theirs provenance.Record) {
+	for _, about := range provenance.Disagreements(mine, theirs) {
+		r.say("warning: this image carries a statement of the same key that disagrees on the %s; verify refuses both, unless its policy "+
+			"has allowDisagreement\nhint: if the earlier one is wrong, build the image again, which gives it another digest, and record that", about.About)
+	}
 }
 
 // openRecord goes all the way from bytes to a record, for statements of our own.

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/image"
@@ -168,14 +167,12 @@ func (j *job) candidates(in *verify.Input) (*image.Image, error) {
 
 // savedBundle opens a file instead. The image must be named by digest: nobody is asked what a tag means.
 func (j *job) savedBundle(in *verify.Input, file string) error {
-	ref, err := name.NewDigest(in.Reference)
-	if err != nil {
+	repository, digest, found := strings.Cut(strings.TrimPrefix(in.Reference, "oci:"), "@")
+	var err error
+	if in.Image, err = provenance.ParseDigest(digest); !found || err != nil || in.Image.Algorithm() != provenance.SHA256 {
 		return provenance.Misuse("write REPOSITORY@sha256:HEX", "--bundle asks no registry, so the image must be named by its digest, not as %q", in.Reference)
 	}
-	if in.Image, err = provenance.ParseDigest(ref.DigestStr()); err != nil {
-		return provenance.Misuse("", "%v", err)
-	}
-	in.Repository = ref.Context().Name()
+	in.Repository = repository
 	data, err := readSmall(file, envelope.MaxSize)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 const (
 	image   = "oci:image:20261123.1"
 	builder = "https://example.com/mortgage/nightly"
+
+	password = "demo" // of the keys that it makes; a person would be asked for it
 )
 
 // policy is what the release manager asks for. The folders are local, so their roots are file paths.
@@ -32,6 +34,8 @@ type demo struct {
 	out     string // absolute
 	program string
 	started time.Time
+
+	factsShown bool
 }
 
 func (d *demo) path(elements ...string) string {
@@ -49,9 +53,11 @@ func (d *demo) run(want int, args ...string) error {
 func (d *demo) runWith(env []string, want int, args ...string) error {
 	fmt.Printf("\n$ %s\n", strings.Join(append(append([]string{}, env...), append([]string{"provenance"}, args...)...), " "))
 	cmd := exec.Command(d.program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = d.out, os.Stdout, os.Stderr
-	cmd.Env = append(cleanEnvironment(), append(env, "COSIGN_PASSWORD=demo")...)
+	var printed strings.Builder
+	cmd.Dir, cmd.Stdout, cmd.Stderr = d.out, &printed, &printed
+	cmd.Env = append(cleanEnvironment(), append(env, "COSIGN_PASSWORD="+password)...)
 	err := cmd.Run()
+	fmt.Print(d.shortened(printed.String()))
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return err
@@ -62,6 +68,19 @@ func (d *demo) runWith(env []string, want int, args ...string) error {
 		return fmt.Errorf("the exit status is %d, and should be %d", got, want)
 	}
 	return nil
+}
+
+// shortened leaves out the facts of a verdict, once they have been shown in full.
+func (d *demo) shortened(output string) string {
+	verdict, rest, found := strings.Cut(output, "\n\n  commit ")
+	if !found || !d.factsShown {
+		d.factsShown = d.factsShown || found
+		return output
+	}
+	if _, reasons, found := strings.Cut(rest, "\n\n"); found {
+		return verdict + "\n  … the facts, as above\n\n" + reasons
+	}
+	return verdict + "\n  … the facts, as above\n"
 }
 
 // cleanEnvironment is this process's environment without a pipeline around it: the demo is the same everywhere.

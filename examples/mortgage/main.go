@@ -26,7 +26,7 @@ func story(out string) error {
 			return err
 		}
 	}
-	fmt.Printf("\nEvery forgery was refused, in %.0f seconds. Everything is in %s to look at: the lake, the model, the image with its\nattestation, cosign.pub, release.yaml.\n", time.Since(d.started).Seconds(), out)
+	fmt.Printf("\nEvery forgery was refused, in %.0f seconds. Everything is in %s to look at: the lake, the model, the image with its\nattestation, cosign.key (its password is %q) and cosign.pub, release.yaml. The tampered row was put back.\n", time.Since(d.started).Seconds(), out, password)
 	return nil
 }
 

@@ -22,7 +22,7 @@ func (d *demo) tamper() error {
 		{"Forgery: the attestation of another image", d.otherImage},
 		{"Forgery: nothing was ever signed", d.unsigned},
 		{"Forgery: a row of the training data was changed afterwards", d.changedData},
-		{"Forgery: the policy allows another branch", d.otherBranch},
+		{"Refused by policy: the commit is from another branch than the policy allows", d.otherBranch},
 		{"Refused at once: a model that is not the one in the image", d.otherModel},
 		{"Refused at once: a later layer of the image removes the model", d.removedModel},
 		{"Refused at once: the work tree is not at the pipeline's commit", d.otherCommit},

@@ -166,7 +166,7 @@ func (p *parsed) refuseSigner(verifiers []Verifier) error {
 	if len(claims) > 0 {
 		by = fmt.Sprintf("; it names the key %.100q", claims[0])
 	}
-	return provenance.Refuse(CodeKey, "", "no pinned key (%s) verifies its signature: another key made it, or it was changed%s", names(verifiers), by)
+	return provenance.Refuse(CodeKey, "use the public key of the pipeline that built the image", "no pinned key (%s) verifies its signature: another key made it, or it was changed%s", names(verifiers), by)
 }
 
 // claims are the keys that an envelope says it was signed with.

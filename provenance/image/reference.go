@@ -25,6 +25,9 @@ func parseReference(ref string, o Options) (place, error) {
 	if rest, found := strings.CutPrefix(ref, "oci:"); found {
 		return parseLayout(rest, o)
 	}
+	if isLayout(ref) {
+		return place{}, provenance.Misuse("write oci:"+clean(ref), "%q is an OCI layout on disk, and is named with oci: in front", clean(ref))
+	}
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
 		return place{}, provenance.Misuse("write REGISTRY/REPOSITORY:TAG, REGISTRY/REPOSITORY@sha256:DIGEST, or oci:FOLDER for a layout on disk",
@@ -50,7 +53,7 @@ func parseLayout(rest string, o Options) (place, error) {
 			dir, identifier = rest[:colon], rest[colon+1:]
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
+	if !isLayout(dir) {
 		return place{}, provenance.Misuse("an OCI layout is a folder with the files oci-layout and index.json, and the folder blobs",
 			"%s is not an OCI layout", dir)
 	}
@@ -59,6 +62,11 @@ func parseLayout(rest string, o Options) (place, error) {
 		return place{}, err
 	}
 	return place{&layout{dir: dir, limits: o.limits}, filepath.Base(absolute), identifier}, nil
+}
+
+func isLayout(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "oci-layout"))
+	return err == nil
 }
 
 func isFolder(path string) bool {

@@ -19,21 +19,33 @@ type fact struct {
 // facts are what an attestation says, in the order in which people ask.
 func facts(a verify.Attestation) []fact {
 	r := a.Record
-	all := slices.Concat(commitFacts(r.Commit), pipelineFacts(r.Pipeline), dataFacts(r.Data, a.Rechecks), trainingFacts(r.Databricks),
+	all := slices.Concat(commitFacts(r), pipelineFacts(r.Pipeline), dataFacts(r.Data, a.Rechecks), trainingFacts(r.Databricks),
 		modelFacts(r.Model), checkFacts(r.Checks))
 	return append(all, fact{"signature", fmt.Sprintf("%s (%s)", a.Signer.Name, short(a.Signer.Fingerprint)), "verified now, as " + strings.Join(a.Forms, " and ")})
 }
 
-func commitFacts(c provenance.Commit) []fact {
+func commitFacts(r provenance.Record) []fact {
+	c := r.Commit
 	lines := []fact{{"commit", strings.TrimSpace(first(c.ID.Hex(), 7) + "  " + c.Subject), known(c.Of("id"), "git")}}
 	if c.Author.Name+c.Author.Email+c.Author.ID != "" {
 		lines = append(lines, fact{"", join(", ", person(c.Author), moment(c.Authored)), known(c.Of("author"), "git")})
 	}
-	lines = append(lines, fact{"", join("  ", c.Repository, c.Ref), known(c.Of("repository"), "git")})
+	lines = append(lines, fact{"", c.Repository, known(c.Of("repository"), "git")})
+	if c.Ref != "" {
+		lines = append(lines, fact{"", c.Ref, known(c.Of("ref"), refSource(r))})
+	}
 	if c.Dirty {
 		lines = append(lines, fact{"", "the work tree differed from it", known(c.Of("dirty"), "git")})
 	}
 	return lines
+}
+
+// refSource is who says which branch it is: a pipeline checks out a commit, and tells the branch by a variable.
+func refSource(r provenance.Record) string {
+	if r.Pipeline.Ref == r.Commit.Ref {
+		return "pipeline"
+	}
+	return "git"
 }
 
 func pipelineFacts(p provenance.Pipeline) []fact {
@@ -48,6 +60,9 @@ func pipelineFacts(p provenance.Pipeline) []fact {
 }
 
 func dataFacts(folders []provenance.Folder, rechecks []verify.Rechecked) (lines []fact) {
+	if len(folders) == 0 {
+		return []fact{{"data", "none recorded", ""}}
+	}
 	for i, f := range folders {
 		label := "data"
 		if i > 0 {
@@ -80,7 +95,7 @@ func trainingFacts(run *provenance.DatabricksRun) []fact {
 
 func modelFacts(m *provenance.Model) []fact {
 	if m == nil {
-		return nil
+		return []fact{{"model", "none recorded", ""}}
 	}
 	lines := []fact{{"model", join("  ", strings.TrimSpace(m.Name+" "+m.Version), "dirHash "+m.Digest.Short(), size(m.Bytes)), known(m.Of("digest"), "manifest")}}
 	var paths []string
@@ -102,6 +117,32 @@ func checkFacts(checks []provenance.Fact) (lines []fact) {
 			label = ""
 		}
 		lines = append(lines, fact{label, join(", ", c.Name+" "+c.Value, c.Note), known(c.Basis, "")})
+	}
+	return lines
+}
+
+// storedFacts are the things that lie beside the image, with the whole digests by which they are fetched: a folder's manifest
+// has the folder's dirHash.
+func storedFacts(r provenance.Record) (lines []fact) {
+	add := func(s provenance.Stored, of string) {
+		if s.Digest.IsZero() {
+			return
+		}
+		label := "stored"
+		if lines != nil {
+			label = ""
+		}
+		lines = append(lines, fact{label, s.Digest.String(), s.Name + " of " + of})
+	}
+	for _, f := range r.Data {
+		add(f.Manifest, f.URI)
+		add(f.Index, f.URI)
+	}
+	if r.Model != nil {
+		add(r.Model.Manifest, "the model")
+	}
+	if r.Databricks != nil {
+		add(r.Databricks.Answer, "run "+r.Databricks.RunID)
 	}
 	return lines
 }

@@ -39,7 +39,7 @@ func (t *text) listed(a verify.Listed) {
 		t.printf("  %s  %s\n", clean(f.Code), clean(f.Detail))
 	}
 	if a.Record != nil && a.Signer != nil {
-		t.facts(facts(verify.Attestation{Record: *a.Record, Signer: *a.Signer, Forms: a.Forms}))
+		t.facts(append(facts(verify.Attestation{Record: *a.Record, Signer: *a.Signer, Forms: a.Forms}), storedFacts(*a.Record)...))
 	}
 }
 

@@ -129,6 +129,10 @@ func TestGolden(t *testing.T) {
 func listing(t testing.TB) Listing {
 	a := attestation(t)
 	record := a.Record
+	record.Data = slices.Clone(record.Data)
+	record.Data[0].Manifest = provenance.Stored{Name: "manifest.sha256", Digest: digest(t, provenance.SHA256, "01ffab"), Size: 300}
+	record.Databricks = &provenance.DatabricksRun{Grounds: record.Databricks.Grounds, RunID: "81462", Result: "SUCCESS",
+		Answer: provenance.Stored{Name: "databricks-run-81462.json", Digest: digest(t, provenance.SHA256, "9e"), Size: 5120}}
 	return Listing{Image: digest(t, provenance.SHA256, "3f1c9a"), Repository: "contoso.azurecr.io/mortgage", Reference: "20261123.1", Attestations: []verify.Listed{
 		{Where: a.Where, Forms: a.Forms, Signer: &a.Signer, Digest: a.Statement, PredicateType: provenance.PredicateType, Record: &record,
 			Statement: json.RawMessage(`{"_type": "https://in-toto.io/Statement/v1"}`), Findings: []verify.Finding{}},

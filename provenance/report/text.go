@@ -89,7 +89,7 @@ func (t *text) facts(facts []fact) {
 		}
 	}
 	for _, f := range facts {
-		t.printf("  %-10s  %s  %s\n", f.label, pad(f.value, width), f.known)
+		t.printf("  %s\n", strings.TrimRight(fmt.Sprintf("%-10s  %s  %s", f.label, pad(f.value, width), f.known), " "))
 	}
 }
 

@@ -20,7 +20,7 @@ func Verifiers(p *Policy, keys []envelope.Verifier) ([]envelope.Verifier, error)
 	switch {
 	case len(listed)+len(keys) == 0:
 		return nil, provenance.Misuse("give --key FILE, or list builders and their keys in the policy",
-			"no key says whose signature counts: never would any signature do")
+			"no key is given, and no policy lists one: it has to be said whose signature counts")
 	case len(keys) == 0:
 		return unique(listed), nil
 	case len(listed) == 0:

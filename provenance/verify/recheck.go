@@ -124,8 +124,14 @@ func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked,
 		return done, nil
 	}
 	return done, &Finding{Code: "recheck.changed", Expected: folder.Digest.String(), Found: changes.String(), Basis: provenance.Observed,
-		Detail: fmt.Sprintf("%s is not what the model was trained on: %s", folder.URI, changes),
-		Hint:   "restore the folder, or record the image again from the data that it was trained on"}
+		Detail: fmt.Sprintf("%s is not what was recorded: %s", folder.URI, changes), Hint: changedHint(mode)}
+}
+
+func changedHint(mode Mode) string {
+	if mode == RecheckListing {
+		return "the listing differs; --recheck content compares the bytes"
+	}
+	return "restore the folder, or build and record an image from the data as it is now"
 }
 
 // mode is the most that the caller or the policy asks for.

@@ -21,7 +21,7 @@ import (
 )
 
 // builderID is the builder of the tests' statements.
-const builderID = "https://dev.azure.com/contoso/Mortgage/_build?definitionId=7"
+const builderID = "https://dev.azure.com/contoso/Mortgage/_build?definitionId=7&pool=hosted"
 
 // signer is a builder's key.
 type signer struct {
