@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/seed-3480f271/provenance/provenance/verify"
 )
 
 var update = flag.Bool("update", false, "rewrite the README's transcript")
@@ -121,4 +123,29 @@ var (
 
 func masked(text string) string {
 	return spaces.ReplaceAllString(times.ReplaceAllString(hexDigits.ReplaceAllString(text, "X"), "T"), " ")
+}
+
+// TestReadmePolicy: the policy that the README shows is one.
+func TestReadmePolicy(t *testing.T) {
+	_, rest, found := strings.Cut(string(mustRead(t, "../../README.md")), "\n    version: 1\n")
+	if !found {
+		t.Fatal("the README shows no policy")
+	}
+	var text strings.Builder
+	text.WriteString("version: 1\n")
+	for line := range strings.Lines(rest) {
+		if !strings.HasPrefix(line, "    ") {
+			break
+		}
+		text.WriteString(line[4:])
+	}
+	w := &world{t: t, dir: t.TempDir()}
+	w.generate("cosign")
+	policy, err := verify.ParsePolicy("README.md", []byte(text.String()), func(string) ([]byte, error) { return mustRead(t, w.path("cosign.pub")), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(policy.Builders) != 1 || policy.Source == nil || policy.Data == nil || policy.Databricks == nil || policy.Model == nil {
+		t.Errorf("the policy lacks a section: %+v", policy)
+	}
 }
