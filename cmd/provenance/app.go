@@ -24,7 +24,10 @@ import (
 func run(ctx context.Context, args []string, p process) status {
 	p.color = wantsColor(p)
 	p.Stdout, p.Stderr = &checkedWriter{w: report.Safe(p.Stdout)}, report.Safe(p.Stderr)
-	err := application(p).RunContext(ctx, flagsFirst(args, commands(p)))
+	args, err := flagsFirst(args, commands(p))
+	if err == nil {
+		err = application(p).RunContext(ctx, args)
+	}
 	st := statusOf(err)
 	var exit exitError
 	if errors.As(err, &exit) {
@@ -146,6 +149,9 @@ func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 		if got := c.Args().Len(); got != wantArgs {
 			return provenance.Misuse(strings.TrimSpace(fmt.Sprintf("usage: provenance %s [flags] %s", c.Command.Name, c.Command.ArgsUsage)),
 				"%s takes %s, not %q", c.Command.Name, cmp.Or(c.Command.ArgsUsage, "flags only"), c.Args().Slice())
+		}
+		if err := checkFlags(c); err != nil {
+			return err
 		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()

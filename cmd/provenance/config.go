@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -53,8 +56,32 @@ func loadConfig(c *cli.Context) (config, error) {
 			return cfg, err
 		}
 	}
+	if err := cfg.distrust(name, c); err != nil {
+		return cfg, err
+	}
 	cfg.override(c)
 	return cfg, nil
+}
+
+// databricksHosts are where workspaces live.
+// Source: https://learn.microsoft.com/azure/databricks/workspace/workspace-details
+var databricksHosts = []string{".azuredatabricks.net", ".databricks.azure.cn", ".databricks.azure.us"}
+
+// distrust limits what a configuration file can do: it lies in the checkout, where whoever proposes a change can write. It
+// cannot send the token to any host it likes, nor write outside of the working folder; a flag can.
+func (cfg *config) distrust(file string, c *cli.Context) error {
+	host, err := url.Parse(cfg.DatabricksHost)
+	known := func(suffix string) bool { return err == nil && strings.HasSuffix(host.Hostname(), suffix) }
+	if cfg.DatabricksHost != "" && !c.IsSet("databricks-host") && !slices.ContainsFunc(databricksHosts, known) {
+		return provenance.Misuse("give it as --databricks-host, if it is meant",
+			"%s: databricks-host %q is no workspace of Azure Databricks: a file cannot send the token there", file, cfg.DatabricksHost)
+	}
+	for name, path := range map[string]string{"statement": cfg.Statement, "bundle": cfg.Bundle} {
+		if path != "" && path != "-" && !filepath.IsLocal(path) {
+			return provenance.Misuse("give it as --"+name+", if it is meant", "%s: %s %q lies outside of the working folder", file, name, path)
+		}
+	}
+	return nil
 }
 
 // parseConfig reads YAML strictly: an unknown key, a key that stands twice or a second document is a mistake with its line.

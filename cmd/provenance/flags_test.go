@@ -25,9 +25,9 @@ func TestFlagsFirst(t *testing.T) {
 		"provenance record --dry-run stray --image i":       "provenance record --dry-run --image i -- stray",
 		"provenance verify IMAGE --timeout 5s --debug more": "provenance verify --timeout 5s --debug -- IMAGE more",
 	} {
-		got := flagsFirst(strings.Fields(in), commands(process{}))
-		if !slices.Equal(got, strings.Fields(want)) {
-			t.Errorf("%s\n got %s\nwant %s", in, strings.Join(got, " "), want)
+		got, err := flagsFirst(strings.Fields(in), commands(process{}))
+		if err != nil || !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%s\n got %s, %v\nwant %s", in, strings.Join(got, " "), err, want)
 		}
 	}
 }

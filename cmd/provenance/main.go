@@ -8,11 +8,15 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	azlog "github.com/Azure/azure-sdk-for-go/sdk/azcore/log"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The SDK would write to stderr by itself whatever a service answers, if an earlier step of the job set its variable.
+	azlog.SetListener(func(azlog.Event, string) {})
 	os.Exit(int(run(ctx, os.Args, process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv})))
 }
 

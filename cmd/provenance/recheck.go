@@ -27,6 +27,9 @@ func (j *job) recheck(img *image.Image) verify.Recheck {
 		if err != nil {
 			return verify.Changes{}, err
 		}
+		if opened.URI() != f.URI { // a link has been put into its path
+			return verify.Changes{}, provenance.Refuse("recheck.moved", "", "%s leads to %s now", f.URI, opened.URI())
+		}
 		changes, err := folder.Recheck(ctx, opened, index, string(mode), j.folderOptions(f.URI))
 		if err != nil {
 			return verify.Changes{}, err

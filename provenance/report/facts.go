@@ -34,6 +34,9 @@ func commitFacts(r provenance.Record) []fact {
 	if c.Ref != "" {
 		lines = append(lines, fact{"", c.Ref, known(c.Of("ref"), refSource(r))})
 	}
+	if c.IgnoredCount > 0 {
+		lines = append(lines, fact{"", plural(int64(c.IgnoredCount), "ignored file") + " beside it", known(c.Of("ignored"), "git")})
+	}
 	if c.Dirty {
 		lines = append(lines, fact{"", "the work tree differed from it", known(c.Of("dirty"), "git")})
 	}

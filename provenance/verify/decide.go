@@ -136,7 +136,7 @@ func (d *decider) conclude(result *Result, statements, valid []*examined, neighb
 		result.Warnings = append(allFindings(statements), neighbours...)
 		return
 	}
-	if len(valid) > 0 && valid[0].rules == nil {
+	if len(valid) > 0 && valid[0].rules == nil && !slices.ContainsFunc(neighbours, isPartial) {
 		result.Verdict = Accepted
 		result.Warnings = append(allFindings(statements), neighbours...)
 		return
@@ -184,13 +184,13 @@ func (d *decider) nothingAttached() Finding {
 // examineAll looks at every candidate once. What was not opened is a finding about a neighbour.
 func (d *decider) examineAll() (statements []*examined, neighbours []Finding) {
 	if d.in.FetchError != nil {
-		neighbours = append(neighbours, Finding{Code: "attestations.unreadable", Undecided: true,
+		neighbours = append(neighbours, Finding{Code: codePartial, Undecided: true,
 			Detail: fmt.Sprintf("not everything that is attached could be read: %v", d.in.FetchError), Hint: firstHint(d.in.FetchError)})
 	}
 	candidates := d.in.Candidates
 	if n := len(candidates); n > MaxCandidates {
 		candidates = candidates[:MaxCandidates]
-		neighbours = append(neighbours, Finding{Code: "attestations.limit", Undecided: true,
+		neighbours = append(neighbours, Finding{Code: codeLimit, Undecided: true,
 			Detail: fmt.Sprintf("%d attestations are attached; only the first %d were looked at", n, MaxCandidates)})
 	}
 	seen := map[string]*examined{}
@@ -210,6 +210,12 @@ func (d *decider) examineAll() (statements []*examined, neighbours []Finding) {
 	}
 	return statements, neighbours
 }
+
+// Codes of findings that leave it open what else is attached.
+const (
+	codePartial = "attestations.partial" // the list, or part of it, could not be read
+	codeLimit   = "attestations.limit"   // there is more than is looked at
+)
 
 // CodeUnchecked is the code of an attestation that nobody tried to verify, because there was no key.
 const CodeUnchecked = "signature.unchecked"
@@ -246,6 +252,12 @@ func allFindings(statements []*examined) (all []Finding) {
 		all = append(all, e.findings()...)
 	}
 	return all
+}
+
+// isPartial tells whether a finding says that not everything was looked at. A single neighbour that cannot be read does no
+// harm, but what nobody listed could be a statement that contradicts the accepted one.
+func isPartial(f Finding) bool {
+	return f.Code == codePartial || f.Code == codeLimit
 }
 
 func isUndecided(f Finding) bool { return f.Undecided }

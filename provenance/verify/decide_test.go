@@ -284,12 +284,25 @@ func TestNeighboursAreWarnings(t *testing.T) {
 	s.raw = append(s.raw, []byte(`{`), newSigner(t, "other.pub").sign(t, s.payload(t)),
 		s.builder.sign(t, []byte(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"https://spdx.dev/Document","subject":[],"predicate":{}}`)))
 	s.in.Candidates = []Candidate{{Where: "oversize", Err: errors.New("more than 8 MiB")}}
-	s.in.FetchError = errors.New("a million referrers")
 	r := s.decide()
 	expect(t, r, Accepted)
-	want := []string{"statement.predicateType", "attestations.unreadable", "attestations.unreadable", "envelope.malformed", "signature.key"}
+	want := []string{"statement.predicateType", "attestations.unreadable", "envelope.malformed", "signature.key"}
 	if got := codes(r.Warnings); !slices.Equal(got, want) {
 		t.Errorf("warnings %q, want %q", got, want)
+	}
+}
+
+// TestPartialListIsNoPass: what nobody listed could be a statement that contradicts the accepted one.
+func TestPartialListIsNoPass(t *testing.T) {
+	s := newScene(t)
+	s.attach(s.night)
+	s.in.FetchError = errors.New("a million referrers")
+	expect(t, s.decide(), Undecided, "attestations.partial")
+	s.in.FetchError = nil
+	foreign := Candidate{Where: "x", Err: provenance.Refuse(envelope.CodeForeign, "", "foreign")}
+	s.in.Candidates = slices.Repeat([]Candidate{foreign}, MaxCandidates)
+	if r := s.decide(); r.Verdict != Undecided || r.Findings[0].Code != "attestations.limit" {
+		t.Errorf("%s %q", r.Verdict, codes(r.Findings))
 	}
 }
 
@@ -300,7 +313,7 @@ func TestUndecided(t *testing.T) {
 		codes  []string
 	}{
 		"unreadable and nothing else": {func(s *scene) { s.in.Candidates = []Candidate{unreadable} }, []string{"attestations.unreadable"}},
-		"fetch failed":                {func(s *scene) { s.in.FetchError = errors.New("denied") }, []string{"attestations.unreadable"}},
+		"fetch failed":                {func(s *scene) { s.in.FetchError = errors.New("denied") }, []string{"attestations.partial"}},
 		"unreadable beside a refused one": {func(s *scene) {
 			s.policy = "version: 1\nsource: {branches: [other]}"
 			s.attach(s.night)

@@ -88,6 +88,10 @@ func (d *decider) recheck(e *examined) []Finding {
 	if mode == RecheckNone {
 		return nil
 	}
+	if len(e.record.Data) == 0 {
+		return []Finding{{Code: "data.missing", Detail: "no data folder was recorded, so none can be checked again", Expected: "a data folder",
+			Hint: "record with --data, or verify without --recheck"}}
+	}
 	var findings []Finding
 	for _, folder := range e.record.Data {
 		done, finding := d.recheckFolder(folder, mode)

@@ -51,6 +51,15 @@ func TestRecheck(t *testing.T) {
 }
 
 // TestRecheckAsksForTheRecordedFolder: what is asked is what was signed, in the mode that was demanded.
+// TestRecheckOfNothing: a check that was asked for and has nothing to look at is no pass.
+func TestRecheckOfNothing(t *testing.T) {
+	s := newScene(t)
+	s.night.data = nil
+	s.attach(s.night)
+	s.in.RecheckMode = RecheckListing
+	expect(t, s.decide(), Refused, "data.missing")
+}
+
 func TestRecheckAsksForTheRecordedFolder(t *testing.T) {
 	s := newScene(t)
 	var asked []string
