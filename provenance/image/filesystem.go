@@ -1,6 +1,7 @@
 package image
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"path"
@@ -74,16 +75,23 @@ func (d *node) walk(at string, visit func(file string, n *node)) {
 	}
 }
 
+// merger merges layers until ctx ends; what it gives then is not complete. hidden is told every tree of the lower layers that
+// is hidden.
+type merger struct {
+	ctx    context.Context
+	hidden func(at string, lower *node)
+}
+
 // merge is upper over lower, as overlayfs does it: a directory joins a directory, everything else hides what lies below.
-// hidden is told every tree of the lower layers that is hidden. Where a lower layer has a symbolic link and the upper one
-// has names below it, they make a directory, which replaces the link.
+// Where a lower layer has a symbolic link and the upper one has names below it, they make a directory, which replaces the
+// link.
 // Source: https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md
-func merge(at string, lower, upper *node, hidden func(at string, lower *node)) *node {
+func (m merger) merge(at string, lower, upper *node) *node {
 	switch {
-	case lower == nil:
+	case lower == nil, m.ctx.Err() != nil:
 		return upper
 	case upper.kind != directory, upper.opaque, lower.kind != directory:
-		hidden(at, lower)
+		m.hidden(at, lower)
 		return upper
 	}
 	both := &node{kind: directory, opaque: lower.opaque, children: maps.Clone(lower.children)}
@@ -91,7 +99,7 @@ func merge(at string, lower, upper *node, hidden func(at string, lower *node)) *
 		both.children = map[string]*node{}
 	}
 	for name, child := range upper.children {
-		both.children[name] = merge(path.Join(at, name), lower.children[name], child, hidden)
+		both.children[name] = m.merge(path.Join(at, name), lower.children[name], child)
 	}
 	return both
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -36,7 +37,7 @@ func (i *Image) Find(ctx context.Context, want []provenance.File) ([]provenance.
 	}
 	name := i.noun.Repository + "@" + i.noun.Digest.String()
 	if len(platforms) == 0 {
-		return nil, provenance.Refuse("model.notInImage", "an image's configuration names its os and architecture", "%s has no platform that could contain the model", name)
+		return nil, provenance.Refuse("model.notInImage", "all that it has is called unknown/unknown, as BuildKit's attestations are", "%s has no platform that could contain the model", name)
 	}
 	var found []provenance.Location
 	for _, p := range platforms {
@@ -92,7 +93,22 @@ func (w *wanted) single() bool { return len(w.paths) == 1 }
 type finder struct {
 	*wanted
 	limits searchLimits
-	layers map[v1.Hash]*layerTree
+	layers map[layerKey]*layerTree
+}
+
+// layerKey is what a layer is read by: its type says how to unpack it.
+type layerKey struct {
+	digest    v1.Hash
+	mediaType types.MediaType
+}
+
+func keyOf(layer v1.Layer) (layerKey, error) {
+	digest, err := layer.Digest()
+	if err != nil {
+		return layerKey{}, err
+	}
+	mediaType, err := layer.MediaType()
+	return layerKey{digest, mediaType}, err
 }
 
 func newFinder(want []provenance.File, limits searchLimits) (*finder, error) {
@@ -100,12 +116,12 @@ func newFinder(want []provenance.File, limits searchLimits) (*finder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &finder{w, limits, map[v1.Hash]*layerTree{}}, nil
+	return &finder{w, limits, map[layerKey]*layerTree{}}, nil
 }
 
 // find reads layers from the top. A single file ends the search where it is found; of a folder every layer may have a part.
 func (f *finder) find(ctx context.Context, img v1.Image) (file string, miss *missing, err error) {
-	layers, err := img.Layers()
+	layers, contents, err := layersOf(img)
 	if err != nil {
 		return "", nil, err
 	}
@@ -119,35 +135,73 @@ func (f *finder) find(ctx context.Context, img v1.Image) (file string, miss *mis
 		if err != nil {
 			return "", nil, err
 		}
+		if err := checkContents(read, contents, top-step); err != nil {
+			return "", nil, err
+		}
 		trees = append(read, trees...)
 		if read[0].hits == 0 && f.single() && top > 1 {
 			continue
 		}
-		if file, miss = f.search(trees); miss == nil {
-			return file, nil, nil
+		if file, miss, err = f.search(ctx, trees); miss == nil || err != nil {
+			return file, nil, err
 		}
 	}
 	return "", cmp.Or(miss, &missing{wanted: f.wanted}), nil
 }
 
+// maxLayers is how many layers an image can have; overlayfs stacks 500 at most.
+const maxLayers = 512
+
+// layersOf are the layers of an image, and what its configuration says each unpacks to.
+func layersOf(img v1.Image) ([]v1.Layer, []v1.Hash, error) {
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := img.ConfigFile()
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("its configuration: %w", err)
+	case len(layers) > maxLayers:
+		return nil, nil, tooMany("the image's list of layers", maxLayers)
+	case len(layers) != len(config.RootFS.DiffIDs):
+		return nil, nil, provenance.Refuse("image.diffID", "was it built by hand? container runtimes refuse it too",
+			"the image has %d layers, and its configuration says %d", len(layers), len(config.RootFS.DiffIDs))
+	}
+	return layers, config.RootFS.DiffIDs, nil
+}
+
+// checkContents compares layers, from the first-th on, with what the configuration says they unpack to. Without that, a
+// layer's type would not be bound to its bytes.
+// Source: https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#layer-diffid
+func checkContents(layers []*layerTree, contents []v1.Hash, first int) error {
+	for n, layer := range layers {
+		if want := contents[first+n]; layer.content != want {
+			return provenance.Refuse("image.diffID", "was it built by hand? container runtimes refuse it too",
+				"layer %d does not unpack to what the image's configuration says: %s, not %s", first+n+1, layer.content, want)
+		}
+	}
+	return nil
+}
+
 // read reads the layers from (including) and to (excluding), several at a time, but for those that were read before.
 func (f *finder) read(ctx context.Context, layers []v1.Layer, from, to int) ([]*layerTree, error) {
 	trees := make([]*layerTree, to-from)
-	digests := make([]v1.Hash, to-from)
+	keys := make([]layerKey, to-from)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for n := range trees {
-		digest, err := layers[from+n].Digest()
+		key, err := keyOf(layers[from+n])
 		if err != nil {
 			return nil, err
 		}
-		digests[n] = digest
-		if f.layers[digest] != nil || slices.Contains(digests[:n], digest) {
+		keys[n] = key
+		if f.layers[key] != nil || slices.Contains(keys[:n], key) {
 			continue
 		}
 		group.Go(func() (err error) {
 			if trees[n], err = readLayer(ctx, layers[from+n], f.wanted, f.limits); err != nil {
-				err = fmt.Errorf("layer %d of %d, %s: %w", from+n+1, len(layers), digest, err)
+				err = fmt.Errorf("layer %d of %d, %s: %w", from+n+1, len(layers), key.digest, err)
 			}
 			return err
 		})
@@ -155,23 +209,28 @@ func (f *finder) read(ctx context.Context, layers []v1.Layer, from, to int) ([]*
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	for n, digest := range digests {
+	for n, key := range keys {
 		if trees[n] != nil {
-			f.layers[digest] = trees[n]
+			f.layers[key] = trees[n]
 		}
-		trees[n] = f.layers[digest]
+		trees[n] = f.layers[key]
 	}
 	return trees, nil
 }
 
-// search looks for the model in what the layers are together.
-func (f *finder) search(trees []*layerTree) (string, *missing) {
-	miss := &missing{wanted: f.wanted, trees: trees}
-	root := flatten(trees, miss.removedBy)
-	if f.single() {
-		return f.searchFile(root, miss)
+// search looks for the model in what the layers are together. It fails only if ctx ends.
+func (f *finder) search(ctx context.Context, trees []*layerTree) (file string, miss *missing, err error) {
+	miss = &missing{wanted: f.wanted, trees: trees}
+	root, err := flatten(ctx, trees, miss.removedBy)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case f.single():
+		file, miss = f.searchFile(root, miss)
+	default:
+		file, miss = f.searchFolder(ctx, root, miss)
 	}
-	return f.searchFolder(root, miss)
+	return file, miss, ctx.Err()
 }
 
 // searchFile looks for the only file of the model.
@@ -194,7 +253,7 @@ func before(file, best string) bool {
 }
 
 // searchFolder looks for directories that hold the model's first file in its place, and compares them.
-func (f *finder) searchFolder(root *node, miss *missing) (string, *missing) {
+func (f *finder) searchFolder(ctx context.Context, root *node, miss *missing) (string, *missing) {
 	best := ""
 	seen := map[*content]bool{}
 	root.walk("/", func(file string, n *node) {
@@ -202,7 +261,7 @@ func (f *finder) searchFolder(root *node, miss *missing) (string, *missing) {
 			seen[n.wanted] = true
 		}
 		dir, inPlace := strings.CutSuffix(file, "/"+f.first)
-		if !inPlace || n.wanted != f.paths[f.first] {
+		if !inPlace || n.wanted != f.paths[f.first] || ctx.Err() != nil {
 			return
 		}
 		dir = cmp.Or(dir, "/")

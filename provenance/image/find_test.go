@@ -3,6 +3,7 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -88,11 +89,35 @@ func imageOf(t testing.TB, layers ...string) v1.Image {
 
 func appendLayer(t testing.TB, img v1.Image, content []byte, mediaType types.MediaType) v1.Image {
 	t.Helper()
-	img, err := mutate.Append(img, mutate.Addendum{Layer: static.NewLayer(content, mediaType)})
+	img, err := mutate.Append(img, mutate.Addendum{Layer: packedLayer{static.NewLayer(content, mediaType), sum(unpacked(content))}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return img
+}
+
+// packedLayer is a layer that is not what it unpacks to.
+type packedLayer struct {
+	v1.Layer
+	content v1.Hash
+}
+
+func (p packedLayer) DiffID() (v1.Hash, error) { return p.content, nil }
+
+// unpacked is what the layer unpacks to; itself, if it is broken.
+func unpacked(content []byte) []byte {
+	if r, err := gzip.NewReader(bytes.NewReader(content)); err == nil {
+		if out, err := io.ReadAll(r); err == nil {
+			return out
+		}
+	}
+	if r, err := zstd.NewReader(bytes.NewReader(content)); err == nil {
+		defer r.Close()
+		if out, err := io.ReadAll(r); err == nil {
+			return out
+		}
+	}
+	return content
 }
 
 // findInImage looks for a model with limits of its own.
@@ -125,12 +150,10 @@ func TestFindFile(t *testing.T) {
 		"whited out, origin in between":               {[]string{"file x X", "file app/model.bin MODEL", "dir app", "file app/.wh.model.bin", "file y Y"}, "no: was in layer 2, removed by a later one, layer 4 of 5"},
 		"another name whited out":                     {[]string{"file app/model.bin MODEL", "file app/.wh.model"}, "/app/model.bin"},
 		"parent whited out":                           {[]string{"file srv/app/model.bin MODEL", "file .wh.srv"}, "no: was in layer 1, removed"},
-		"parent whited out, made again":               {[]string{"file srv/app/model.bin MODEL", "file .wh.srv\ndir srv\ndir srv/app"}, "no: was in layer 1, removed"},
-		"made again, then whited out":                 {[]string{"file srv/app/model.bin MODEL", "dir srv\nfile .wh.srv"}, "no: was in layer 1, removed"},
-		"whited out in its own layer":                 {[]string{"file app/model.bin OTHER", "file app/model.bin MODEL\nfile app/.wh.model.bin"}, "/app/model.bin"},
 		"opaque parent":                               {[]string{"file app/model.bin MODEL", "dir app\nfile app/.wh..wh..opq"}, "no: was in layer 1, removed"},
 		"opaque grandparent":                          {[]string{"file srv/app/model.bin MODEL", "file srv/.wh..wh..opq\ndir srv/app"}, "no: was in layer 1, removed"},
 		"opaque parent with the model":                {[]string{"file app/model.bin OTHER", "file app/model.bin MODEL\nfile app/.wh..wh..opq"}, "/app/model.bin"},
+		"opaque parent after the model":               {[]string{"file app/model.bin OTHER\nfile app/x X", "file app/.wh..wh..opq\ndir app/sub\nfile app/model.bin MODEL\nfile app/.wh.x"}, "/app/model.bin"},
 		"opaque root":                                 {[]string{"file app/model.bin MODEL", "file .wh..wh..opq"}, "no: was in layer 1, removed"},
 		"bookkeeping of AUFS":                         {[]string{"file app/model.bin MODEL", "dir .wh..wh.plnk\nfile app/.wh..wh.aufs"}, "/app/model.bin"},
 		"whiteout is not a model":                     {[]string{"file app/.wh.x MODEL"}, "no: no file in it"},
@@ -261,7 +284,6 @@ func TestFindReadsEveryCompression(t *testing.T) {
 		"docker gzip":         {zipped, types.DockerLayer},
 		"docker plain":        {plain, types.DockerUncompressedLayer},
 		"docker zstd":         {zstandard, dockerZstd},
-		"gzip said, zstd is":  {zstandard, types.OCILayer},
 		"several gzip parts":  {append(gzipped(t, plain[:half]), gzipped(t, plain[half:])...), types.OCILayer},
 		"several zstd frames": {append(bytes.Clone(skipped), skipped[:11]...), types.OCILayerZStd},
 		"no end of archive":   {plain[:len(plain)-1024], types.OCIUncompressedLayer},
@@ -326,6 +348,21 @@ func TestFindIsUndecided(t *testing.T) {
 		"tar cut in a file":        {plain[:2000], types.OCIUncompressedLayer, "unexpected EOF"},
 		"tar header":               {flip(plain, 10), types.OCIUncompressedLayer, "invalid tar header"},
 		"not a tar":                {[]byte(strings.Repeat("not a tar\n", 200)), types.OCIUncompressedLayer, "invalid tar header"},
+		"gzip said, zstd is":       {zstandard, types.OCILayer, "not compressed with gzip"},
+		"gzip said, plain is":      {plain, types.DockerLayer, "not compressed with gzip"},
+		"gzip said, nothing is":    {nil, types.OCILayer, "not compressed with gzip"},
+		"zstd said, gzip is":       {zipped, types.OCILayerZStd, "not compressed with zstd"},
+		"docker zstd said, plain":  {plain, dockerZstd, "not compressed with zstd"},
+		"plain said, gzip is":      {zipped, types.OCIUncompressedLayer, "it is compressed (gzip), though its type says it is not"},
+		"docker plain, gzip is":    {zipped, types.DockerUncompressedLayer, "it is compressed (gzip), though its type says it is not"},
+		"plain said, zstd is":      {zstandard, types.OCIUncompressedLayer, "it is compressed (zstd), though its type says it is not"},
+		"plain said, zstd skips":   {append([]byte{0x5e, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3}, zstandard...), types.OCIUncompressedLayer, "it is compressed (zstd)"},
+		"plain said, bzip2 is":     {layerOf(t, "file BZh91 MODEL"), types.OCIUncompressedLayer, "it is compressed (bzip2)"},
+		"plain said, xz is":        {[]byte("\xfd7zXZ\x00"), types.OCIUncompressedLayer, "it is compressed (xz)"},
+		"whited out and there":     {layerOf(t, "file app/m MODEL\nfile app/.wh.m"), types.OCIUncompressedLayer, `entry "app/.wh.m": the layer holds "m" and removes it too`},
+		"there and whited out":     {layerOf(t, "file app/.wh.m\nfile app/m MODEL"), types.OCIUncompressedLayer, `entry "app/m": the layer holds "m" and removes it too`},
+		"parent whited out":        {layerOf(t, "file .wh.srv\nfile srv/app/m MODEL"), types.OCIUncompressedLayer, `the layer holds "srv" and removes it too`},
+		"parent there, whited out": {layerOf(t, "dir srv\nfile .wh.srv"), types.OCIUncompressedLayer, `the layer holds "srv" and removes it too`},
 		"foreign":                  {zipped, types.DockerForeignLayer, "layer 1 of 1, sha256:"},
 		"not distributable":        {zipped, types.OCIRestrictedLayer, "foreign layer"},
 		"not a file system":        {zipped, "application/vnd.cncf.helm.chart.content.v1.tar+gzip", `media type "application/vnd.cncf`},
@@ -697,7 +734,9 @@ func randomLayer(random *rand.Rand, layer int) map[string]string {
 	}
 	for range random.IntN(3) {
 		name := []string{"f0", "f1", "d0", "d1", "d0/f0", "d0/d1", "d1/f2"}[random.IntN(7)]
-		clash := func(file string) bool { return file == name || strings.HasPrefix(file, name+"/") }
+		clash := func(file string) bool {
+			return file == name || strings.HasPrefix(file, name+"/") || strings.HasPrefix(name, strings.Replace(file, ".wh.", "", 1)+"/")
+		}
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(files)), clash) {
 			files[path.Join(path.Dir(name), ".wh."+path.Base(name))] = ""
 		}
@@ -719,8 +758,12 @@ func ourFiles(t *testing.T, img v1.Image, want []provenance.File) map[string]str
 	if err != nil {
 		t.Fatal(err)
 	}
+	root, err := flatten(t.Context(), trees, func(int, string, *node) {})
+	if err != nil {
+		t.Fatal(err)
+	}
 	files := map[string]string{}
-	flatten(trees, func(int, string, *node) {}).walk("", func(file string, n *node) { files[file] = n.wanted.hex })
+	root.walk("", func(file string, n *node) { files[file] = n.wanted.hex })
 	return files
 }
 
@@ -762,12 +805,16 @@ func FuzzReadLayer(f *testing.F) {
 	}
 	read := func(t *testing.T, data []byte) (string, error) {
 		limits := newSearchLimits(1<<20, 16<<20)
-		tree, err := readLayer(t.Context(), static.NewLayer(data, types.OCILayer), w, limits)
+		mediaType := map[string]types.MediaType{"gzip": types.OCILayer, "zstd": types.OCILayerZStd}[compressionOf(data)]
+		tree, err := readLayer(t.Context(), static.NewLayer(data, cmp.Or(mediaType, types.OCIUncompressedLayer)), w, limits)
 		if err != nil {
 			return "", err
 		}
 		finder := &finder{w, limits, nil}
-		file, miss := finder.search([]*layerTree{tree, tree})
+		file, miss, err := finder.search(t.Context(), []*layerTree{tree, tree})
+		if err != nil {
+			t.Error(err)
+		}
 		if (file == "") == (miss == nil) || file != "" && tree.hits == 0 {
 			t.Errorf("found %q with %d hits, %+v", file, tree.hits, miss)
 		}
@@ -780,4 +827,125 @@ func FuzzReadLayer(f *testing.F) {
 			t.Errorf("%q, %v, and then %q, %v", file, err, again, errAgain)
 		}
 	})
+}
+
+// What a layer unpacks to must be what the image's configuration says: container runtimes check it, so an image that they
+// would take for another has no such configuration.
+func TestFindChecksWhatLayersUnpackTo(t *testing.T) {
+	plain := layerOf(t, "file app/model.bin MODEL")
+	lying := func(content v1.Hash) v1.Image {
+		img, err := mutate.AppendLayers(imageOf(t, "file x X"), packedLayer{static.NewLayer(gzipped(t, plain), types.OCILayer), content})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	file, miss, err := findInImage(t.Context(), lying(sum(plain)), oneFile)
+	checkFound(t, file, miss, err, "/app/model.bin")
+	_, _, err = findInImage(t.Context(), lying(sum(layerOf(t, "file app/model.bin OTHER"))), oneFile)
+	refusedAs(t, err, "image.diffID", "layer 2 does not unpack to what the image's configuration says", sum(plain).Hex)
+	_, _, err = findInImage(t.Context(), lying(sum(nil)), folder)
+	refusedAs(t, err, "image.diffID", "layer 2 does not")
+	for _, count := range []int{0, 1, 3} {
+		img := lying(sum(plain))
+		config, err := img.ConfigFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, sum(plain))[:count]
+		if img, err = mutate.ConfigFile(img, config); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = findInImage(t.Context(), img, oneFile)
+		refusedAs(t, err, "image.diffID", fmt.Sprintf("2 layers, and its configuration says %d", count))
+	}
+}
+
+// One layer under two types is two layers: what was read as one of them says nothing of the other.
+func TestFindReadsLayersByTheirTypes(t *testing.T) {
+	plain := layerOf(t, "file app/model.bin MODEL")
+	f, err := newFinder(oneFile, newSearchLimits(maxSearchMemory, maxSearchBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, miss, err := f.find(t.Context(), appendLayer(t, empty.Image, plain, types.OCIUncompressedLayer))
+	checkFound(t, file, miss, err, "/app/model.bin")
+	_, _, err = f.find(t.Context(), appendLayer(t, empty.Image, plain, types.OCILayer))
+	undecided(t, err, "not compressed with gzip")
+}
+
+func TestFindCountsLayers(t *testing.T) {
+	layer := packedLayer{static.NewLayer(nil, types.OCIUncompressedLayer), sum(nil)}
+	layers := slices.Repeat([]v1.Layer{layer}, maxLayers+1)
+	img, err := mutate.AppendLayers(empty.Image, layers...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = findInImage(t.Context(), img, folder); !errors.As(err, new(*LimitError)) {
+		t.Fatalf("error is %v, want a LimitError", err)
+	}
+	undecided(t, err, "512 entries")
+}
+
+// Layers that were read are put together, and looked through, only while somebody waits.
+func TestSearchStopsWhenNobodyWaits(t *testing.T) {
+	f, err := newFinder(folder, newSearchLimits(maxSearchMemory, maxSearchBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := imageOf(t, "file a/x X", "file a/config.json {}").Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees, err := f.read(t.Context(), layers, 0, len(layers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := flatten(ctx, trees, func(int, string, *node) { t.Error("it merged") }); !errors.Is(err, context.Canceled) {
+		t.Errorf("flatten: %v", err)
+	}
+	if file, miss, err := f.search(ctx, trees); !errors.Is(err, context.Canceled) {
+		t.Errorf("search: %q, %+v, %v", file, miss, err)
+	}
+}
+
+// Only what BuildKit calls unknown/unknown is not searched. What says less than that, runtimes run.
+func TestFindLooksAtPlatformsThatAreNotSpecified(t *testing.T) {
+	for name, platform := range map[string]v1.Platform{
+		"unspecified/amd64": {Architecture: "amd64"}, "unspecified/unspecified": {}, "linux/unspecified": {OS: "linux"},
+		"unknown/amd64": {OS: "unknown", Architecture: "amd64"}, "linux/unknown": {OS: "linux", Architecture: "unknown"},
+		"unknown/unspecified": {OS: "unknown"}, "unknown/unknown/v8": {OS: "unknown", Architecture: "unknown", Variant: "v8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hidden := imageOf(t, "file app/model.bin OTHER")
+			index := mutate.AppendManifests(empty.Index,
+				mutate.IndexAddendum{Add: onPlatform(t, imageOf(t, "file app/model.bin MODEL"), "amd64"), Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: "amd64"}}},
+				mutate.IndexAddendum{Add: hidden, Descriptor: v1.Descriptor{Platform: &platform}})
+			img := resolve(t, pushToLayout(t.TempDir()+"/layout")(t, "hiding", index), Options{})
+			if got := img.Noun().Platforms[1].Name; got != name {
+				t.Errorf("it is called %q", got)
+			}
+			_, err := img.Find(t.Context(), oneFile)
+			refusedAs(t, err, "model.notInImage", "("+name+")")
+			digest := must(hidden.Digest())
+			if !slices.ContainsFunc(img.targets(), func(d v1.Descriptor) bool { return d.Digest == digest }) {
+				t.Error("nothing would be attached to it")
+			}
+		})
+	}
+}
+
+// An image whose configuration is silent about its platform runs as well.
+func TestFindLooksAtASingleImageWithoutPlatform(t *testing.T) {
+	for layer, want := range map[string]string{"file m MODEL": "", "file m OTHER": "(unspecified/unspecified)"} {
+		img := resolve(t, pushToLayout(t.TempDir()+"/layout")(t, "silent", imageOf(t, layer)), Options{})
+		found, err := img.Find(t.Context(), oneFile)
+		if want != "" {
+			refusedAs(t, err, "model.notInImage", want)
+		} else if err != nil || len(found) != 1 || found[0].Platform != "unspecified/unspecified" {
+			t.Errorf("%v, %v", found, err)
+		}
+	}
 }

@@ -184,7 +184,7 @@ type platformImage struct {
 	Image  v1.Image // reads from the registry or layout when asked, each blob checked against its digest
 }
 
-// platformImages are the images that can run; attestation manifests and the like are left out. Their methods use ctx.
+// platformImages are the images that can run; BuildKit's attestation manifests are left out. Their methods use ctx.
 func (i *Image) platformImages(ctx context.Context) ([]platformImage, error) {
 	var out []platformImage
 	for n, m := range i.members {
@@ -198,7 +198,7 @@ func (i *Image) platformImages(ctx context.Context) ([]platformImage, error) {
 				return nil, fmt.Errorf("platform %s of %s: %w", m.name, i.store.name(), err)
 			}
 		}
-		img, err := openImage(ctx, i.store, read, m.config)
+		img, err := openImage(ctx, i.store, read)
 		if err != nil {
 			return nil, err
 		}

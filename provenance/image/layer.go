@@ -24,19 +24,25 @@ type layerTree struct {
 	root  *node
 	hits  int // files with wanted content
 	links int // hard links to lower layers
+
+	content v1.Hash // of the whole layer, unpacked
 }
 
-// flatten merges layers, from the lowest to the topmost. removed is told what each hides.
-func flatten(layers []*layerTree, removed func(layer int, at string, lower *node)) *node {
+// flatten merges layers, from the lowest to the topmost. removed is told what each hides. It fails only if ctx ends.
+func flatten(ctx context.Context, layers []*layerTree, removed func(layer int, at string, lower *node)) (*node, error) {
 	root := &node{}
 	for n, layer := range layers {
 		upper := layer.root
 		if layer.links > 0 {
 			upper = upper.resolve(root)
 		}
-		root = merge("/", root, upper, func(at string, lower *node) { removed(n, at, lower) })
+		m := merger{ctx, func(at string, lower *node) { removed(n, at, lower) }}
+		root = m.merge("/", root, upper)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 	}
-	return root
+	return root, nil
 }
 
 // searchLimits are what the layers of an image can make us do. They are shared by all layers that are read in one search.
@@ -105,10 +111,8 @@ func (r meteredReader) Read(p []byte) (int, error) {
 const dockerZstd types.MediaType = "application/vnd.docker.image.rootfs.diff.tar.zstd"
 
 // checkLayerType refuses what is not a file system, and what lies elsewhere.
-func checkLayerType(layer v1.Layer) error {
-	switch mt, err := layer.MediaType(); {
-	case err != nil:
-		return err
+func checkLayerType(mt types.MediaType) error {
+	switch {
 	case !mt.IsDistributable():
 		return fmt.Errorf("it is a foreign layer (%s), which registries do not keep", mt)
 	case !mt.IsLayer() && mt != dockerZstd:
@@ -119,7 +123,11 @@ func checkLayerType(layer v1.Layer) error {
 
 // readLayer reads a layer to its end, so that its bytes are checked against its digest, and unpacks nothing.
 func readLayer(ctx context.Context, layer v1.Layer, w *wanted, limits searchLimits) (*layerTree, error) {
-	if err := checkLayerType(layer); err != nil {
+	mediaType, err := layer.MediaType()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkLayerType(mediaType); err != nil {
 		return nil, err
 	}
 	packed, err := layer.Compressed()
@@ -127,12 +135,13 @@ func readLayer(ctx context.Context, layer v1.Layer, w *wanted, limits searchLimi
 		return nil, err
 	}
 	defer packed.Close()
-	unpacked, err := decompress(packed)
+	unpacked, err := decompress(packed, mediaType)
 	if err != nil {
 		return nil, err
 	}
 	defer unpacked.Close()
-	content := meteredReader{unpacked, limits.bytes}
+	hash := sha256.New()
+	content := io.TeeReader(meteredReader{unpacked, limits.bytes}, hash)
 	tree, err := readTar(ctx, content, w, limits)
 	if err != nil {
 		return nil, err
@@ -142,22 +151,30 @@ func readLayer(ctx context.Context, layer v1.Layer, w *wanted, limits searchLimi
 			return nil, err
 		}
 	}
+	tree.content = v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(hash.Sum(nil))}
 	return tree, nil
 }
 
 // maxWindow is what one zstd layer can make us hold, in bytes; zstd itself takes no more by default.
 const maxWindow = 128 << 20
 
-// decompress looks at the first bytes, as container runtimes do, because media types are often wrong.
-func decompress(packed io.Reader) (io.ReadCloser, error) {
+// decompress unpacks what the media type says, for container runtimes differ: some follow the type, others the first bytes.
+// Where the two disagree, one image would be two file systems, so that nobody can tell what is in it.
+func decompress(packed io.Reader, mediaType types.MediaType) (io.ReadCloser, error) {
 	buffered := bufio.NewReaderSize(packed, 1<<16)
-	magic, err := buffered.Peek(4)
-	switch {
-	case err != nil && err != io.EOF:
+	magic, err := buffered.Peek(6)
+	if err != nil && err != io.EOF {
 		return nil, err
-	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+	}
+	said, is := saidCompression(mediaType), compressionOf(magic)
+	switch {
+	case said == "" && is != "":
+		return nil, fmt.Errorf("it is compressed (%s), though its type says it is not (%s)", is, mediaType)
+	case said != is:
+		return nil, fmt.Errorf("it is not compressed with %s, though its type says so (%s)", said, mediaType)
+	case said == "gzip":
 		return gzip.NewReader(buffered)
-	case isZstd(magic):
+	case said == "zstd":
 		d, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
@@ -167,11 +184,29 @@ func decompress(packed io.Reader) (io.ReadCloser, error) {
 	return io.NopCloser(buffered), nil
 }
 
-// isZstd tells whether the bytes begin a zstd frame, or one that is skipped.
-// Source: https://www.rfc-editor.org/rfc/rfc8878#section-3.1
-func isZstd(magic []byte) bool {
-	return bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}) ||
-		len(magic) == 4 && magic[0]&0xf0 == 0x50 && bytes.Equal(magic[1:], []byte{0x2a, 0x4d, 0x18})
+// saidCompression is how a layer of this type is compressed; empty is not at all.
+func saidCompression(mediaType types.MediaType) string {
+	switch mediaType {
+	case types.OCILayer, types.DockerLayer:
+		return "gzip"
+	case types.OCILayerZStd, dockerZstd:
+		return "zstd"
+	}
+	return ""
+}
+
+// compressionOf is what container runtimes take the first bytes of a layer for; empty is a plain tar.
+// Source: https://www.rfc-editor.org/rfc/rfc8878#section-3.1 for zstd's two magic numbers
+func compressionOf(magic []byte) string {
+	for name, begin := range map[string]string{"gzip": "\x1f\x8b", "zstd": "\x28\xb5\x2f\xfd", "bzip2": "BZh", "xz": "\xfd7zXZ\x00"} {
+		if bytes.HasPrefix(magic, []byte(begin)) {
+			return name
+		}
+	}
+	if len(magic) >= 4 && magic[0]&0xf0 == 0x50 && bytes.HasPrefix(magic[1:], []byte{0x2a, 0x4d, 0x18}) { // a frame to skip
+		return "zstd"
+	}
+	return ""
 }
 
 // readTar makes the tree of a layer's tar stream; later entries replace earlier ones.
@@ -187,7 +222,7 @@ func readTar(ctx context.Context, content io.Reader, w *wanted, limits searchLim
 		}
 		switch {
 		case err == io.EOF:
-			return &layerTree{&r.root, r.hits, r.links}, nil
+			return &layerTree{root: &r.root, hits: r.hits, links: r.links}, nil
 		case err != nil && hdr != nil:
 			return nil, fmt.Errorf("entry %q: %w", clip(hdr.Name), err)
 		case err != nil:
@@ -257,21 +292,16 @@ func (r *tarReader) enterAt(parent *node, name string, hdr *tar.Header) error {
 	case removed == "" || removed == "." || removed == "..":
 		return errors.New("it is not a whiteout of any name")
 	default:
-		return r.remove(parent, removed)
+		return r.put(parent, removed, &node{kind: whiteout})
 	}
 	return nil
 }
 
-// remove hides a name of lower layers; what the layer itself has under that name stays.
-func (r *tarReader) remove(parent *node, name string) error {
-	if old := parent.children[name]; old != nil {
-		old.opaque = true
-		return nil
-	}
-	return r.put(parent, name, &node{kind: whiteout, opaque: true})
-}
-
+// put enters a child. A name that one layer both has and removes is there or not, as each runtime likes.
 func (r *tarReader) put(parent *node, name string, n *node) error {
+	if old := parent.children[name]; old != nil && (old.kind == whiteout) != (n.kind == whiteout) {
+		return fmt.Errorf("the layer holds %q and removes it too, so that it is not clear what is there", clip(name))
+	}
 	cost := int64(fileCost)
 	if n.kind == directory {
 		cost = directoryCost

@@ -11,25 +11,21 @@ import (
 
 // lazyImage is an image in a store, read when it is asked. It is a partial.CompressedImageCore.
 type lazyImage struct {
-	ctx    context.Context // of the call that made it: the interface has no room for another
-	store  store
-	m      manifest
-	config []byte
+	ctx   context.Context // of the call that made it: the interface has no room for another
+	store store
+	m     manifest
 }
 
 // openImage makes an image of a manifest. Everything it reads is checked against its digest.
-func openImage(ctx context.Context, s store, m manifest, config []byte) (v1.Image, error) {
-	return partial.CompressedToImage(&lazyImage{ctx, s, m, config})
+func openImage(ctx context.Context, s store, m manifest) (v1.Image, error) {
+	return partial.CompressedToImage(&lazyImage{ctx, s, m})
 }
 
 func (l *lazyImage) RawManifest() ([]byte, error)        { return l.m.raw, nil }
 func (l *lazyImage) MediaType() (types.MediaType, error) { return types.MediaType(l.m.MediaType), nil }
 
-func (l *lazyImage) RawConfigFile() (_ []byte, err error) {
-	if l.config == nil {
-		l.config, err = readBlob(l.ctx, l.store, l.m.Config, maxConfig)
-	}
-	return l.config, err
+func (l *lazyImage) RawConfigFile() ([]byte, error) {
+	return readBlob(l.ctx, l.store, l.m.Config, maxConfig)
 }
 
 // LayerByDigest finds a layer, or the configuration, as the interface wants it.

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,14 +17,17 @@ import (
 // member is one manifest of an image.
 type member struct {
 	v1.Descriptor
-	name     string // linux/amd64, linux/arm64/v8, or unknownPlatform
+	name     string // linux/amd64, linux/arm64/v8, unspecified/amd64, or unknownPlatform
 	platform v1.Platform
-	config   []byte // the image's configuration, if it was read
 }
 
-// unknownPlatform is the name of what does not run: BuildKit's attestation manifests, artifacts.
+// unspecified stands where an image does not say its os or architecture. Container runtimes run it all the same: they take
+// their own.
+const unspecified = "unspecified"
+
+// unknownPlatform is the name of what does not run: BuildKit's attestation manifests. Nothing else has it.
 // Source: https://docs.docker.com/build/metadata/attestations/attestation-storage/
-const unknownPlatform = "unknown/unknown"
+const unknownPlatform = provenance.UnknownPlatform
 
 // membersOf are the manifests of an index, or the image itself.
 func (i *Image) membersOf(ctx context.Context, top manifest) ([]member, error) {
@@ -72,7 +76,7 @@ func (i *Image) listed(ctx context.Context, d v1.Descriptor) (member, error) {
 // memberOf is a manifest with the platform that its configuration names.
 func (i *Image) memberOf(ctx context.Context, m manifest) (member, error) {
 	if !types.MediaType(m.Config.MediaType).IsConfig() {
-		return named(*pointer(m.descriptor()), v1.Platform{}), nil
+		return named(m.descriptor(), v1.Platform{}), nil
 	}
 	config, err := readBlob(ctx, i.store, m.Config, maxConfig)
 	if err != nil {
@@ -87,19 +91,14 @@ func (i *Image) memberOf(ctx context.Context, m manifest) (member, error) {
 	if err := json.Unmarshal(config, &platform); err != nil {
 		return member{}, fmt.Errorf("configuration of %s@%s is not valid: %w", i.store.name(), m.digest, err)
 	}
-	out := named(*pointer(m.descriptor()), v1.Platform{
+	return named(m.descriptor(), v1.Platform{
 		OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant, OSVersion: platform.OSVersion,
-	})
-	out.config = config
-	return out, nil
+	}), nil
 }
 
 func named(d v1.Descriptor, p v1.Platform) member {
-	name := p.String()
-	if p.OS == "" || p.OS == "unknown" || p.Architecture == "" {
-		name = unknownPlatform
-	}
-	return member{Descriptor: d, name: name, platform: p}
+	p.OS, p.Architecture = cmp.Or(p.OS, unspecified), cmp.Or(p.Architecture, unspecified)
+	return member{Descriptor: *pointer(d), name: p.String(), platform: p}
 }
 
 // parsePlatform reads OS/ARCHITECTURE[/VARIANT]; empty is nil.
