@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -25,8 +24,10 @@ type Git struct {
 }
 
 // Collect returns a provenance.Commit. *provenance.Refused are commit.mismatch (Expect is not the work tree's commit),
-// commit.none (there is no commit yet), commit.sha256 (such repositories are not supported) and commit.name (a file name
-// with a line break); *provenance.Misused: Dir is not in a git work tree.
+// commit.none (there is no commit yet), commit.sha256 (such repositories are not supported), commit.name (a file name
+// with a line break), commit.moved (the work tree went to another commit meanwhile), commit.worktree (the repository claims
+// a work tree that is not its own) and commit.outside (Dir is in a repository whose commit does not have it);
+// *provenance.Misused: Dir is not in a git work tree.
 func (g Git) Collect(ctx context.Context) (provenance.Evidence, error) {
 	c, err := g.open(ctx)
 	if err != nil {
@@ -71,6 +72,7 @@ func (g Git) open(ctx context.Context) (*checkout, error) {
 // checkout is a work tree and the commit it is at.
 type checkout struct {
 	git     gitRunner // its dir is the top of the work tree
+	prefix  string    // the folder below it that was asked for; empty: the top itself
 	head    string    // hex
 	shallow bool
 }
@@ -81,9 +83,11 @@ func (g gitRunner) checkout(ctx context.Context) (*checkout, error) {
 	if err != nil {
 		return nil, err
 	}
-	if g.dir, err = g.top(ctx); err != nil {
+	place, err := g.place(ctx)
+	if err != nil {
 		return nil, err
 	}
+	g.dir = place.top
 	if facts.objectFormat != "sha1" {
 		return nil, provenance.Refuse("commit.sha256", "convert the repository to SHA-1 names, which the formats of in-toto and Azure DevOps expect",
 			"the repository names its objects by %s, which is not supported", plain(facts.objectFormat))
@@ -92,7 +96,7 @@ func (g gitRunner) checkout(ctx context.Context) (*checkout, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &checkout{g, head, facts.shallow}, nil
+	return &checkout{g, place.prefix, head, facts.shallow}, nil
 }
 
 // repositoryFacts are what git says of a repository as a whole.
@@ -120,21 +124,6 @@ func (g gitRunner) facts(ctx context.Context) (repositoryFacts, error) {
 		return repositoryFacts{}, provenance.Misuse(hint, "%s is in a git repository, but not in its work tree", plain(g.dir))
 	}
 	return repositoryFacts{lines[2] == "true", lines[3]}, nil
-}
-
-// top is the top of the work tree, as a path without links. A configuration can put it anywhere; only where there is a .git
-// does git find the same repository again.
-func (g gitRunner) top(ctx context.Context) (string, error) {
-	top, err := g.output(ctx, "rev-parse", "--show-toplevel")
-	if err != nil {
-		return "", err
-	}
-	top = filepath.FromSlash(top)
-	if _, err := os.Lstat(filepath.Join(top, ".git")); err != nil {
-		return "", provenance.Misuse("remove core.worktree from the repository's configuration",
-			"the repository of %s has its work tree in a place without .git", plain(g.dir))
-	}
-	return top, nil
 }
 
 // head is the name of the commit.
@@ -167,6 +156,9 @@ var declared = []string{"author", "authored", "committer", "committed", "subject
 func (c *checkout) commit(ctx context.Context) (provenance.Commit, error) {
 	object, files, err := c.read(ctx)
 	if err != nil {
+		return provenance.Commit{}, err
+	}
+	if err := c.inside(ctx, files); err != nil {
 		return provenance.Commit{}, err
 	}
 	out, err := newCommit(c.head, object, files)
@@ -240,7 +232,7 @@ func (c *checkout) differences(ctx context.Context, files treeFiles, config gitC
 		return differences{}, err
 	}
 	defer root.Close()
-	w := &workTree{git: c.git, root: root, files: files, config: config, folders: map[string]bool{}, depth: depth}
+	w := &workTree{git: c.git, root: root, files: files, config: config, folders: map[string]bool{}, rules: map[string]bool{}, depth: depth}
 	return w.compare(ctx)
 }
 

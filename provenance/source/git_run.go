@@ -30,7 +30,7 @@ type gitRunner struct {
 // safeConfig comes last and wins over the repository's own. safe.directory is honoured on the command line since git 2.38;
 // it is needed because an agent's folders often belong to somebody else.
 var safeConfig = []string{
-	"--no-pager", "--no-replace-objects", "--no-optional-locks", "--literal-pathspecs",
+	"--no-pager", "--no-replace-objects", "--no-optional-locks",
 	"-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false", "-c", "core.hooksPath=" + os.DevNull,
 	"-c", "core.commitGraph=false", "-c", "core.sshCommand=false", "-c", "core.askPass=", "-c", "credential.helper=",
 	"-c", "protocol.allow=never", "-c", "safe.directory=*",
@@ -38,11 +38,14 @@ var safeConfig = []string{
 
 // caseConfig keeps a repository from hiding a file behind another one whose name differs in case, where both can exist.
 func caseConfig() []string {
-	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+	if foldsCase() {
 		return nil
 	}
 	return []string{"-c", "core.ignoreCase=false"}
 }
+
+// foldsCase tells whether names that differ in case are usually one file here.
+func foldsCase() bool { return runtime.GOOS == "windows" || runtime.GOOS == "darwin" }
 
 // environment is all of git's environment.
 func (g gitRunner) environment() []string {

@@ -134,6 +134,44 @@ var worktreeCases = []struct {
 	{name: "ignored by the repository's own list", prepare: func(f *fixture) {
 		f.write(".git/info/exclude", "secret.py\n")
 		f.write("secret.py", "")
+	}, untracked: []string{"secret.py"}},
+	{name: "ignored by a list that the configuration names", prepare: func(f *fixture) {
+		f.write(".git/list", "*\n")
+		f.git("config", "core.excludesFile", f.path(".git/list"))
+		f.write("secret.py", "")
+		f.write("a.log", "")
+	}, untracked: []string{"secret.py"}, ignored: 1},
+	{name: "ignored by a list that ignores itself", prepare: func(f *fixture) {
+		f.write("numpy/.gitignore", "*\n")
+		f.write("numpy/deep/a.py", "")
+		f.write("a.log", "")
+	}, untracked: []string{"numpy/.gitignore", "numpy/deep/a.py"}, ignored: 1},
+	{name: "ignored by an untracked list", prepare: func(f *fixture) {
+		f.write("src/.gitignore", "*.py\n")
+		f.write("src/deep/a.py", "")
+		f.write("src/b.log", "")
+		f.write("a.log", "")
+	}, untracked: []string{"src/.gitignore", "src/b.log", "src/deep/a.py"}, ignored: 1},
+	{name: "ignored by a changed list", prepare: func(f *fixture) {
+		f.write(".gitignore", "*.log\nsecret.py\n")
+		f.write("src/secret.py", "")
+	}, changed: []string{".gitignore"}, untracked: []string{"src/secret.py"}},
+	{name: "ignored by a staged list", prepare: func(f *fixture) {
+		f.write("src/.gitignore", "*\n")
+		f.git("add", "-f", "src/.gitignore")
+		f.write("src/secret.py", "")
+	}, changed: []string{"src/.gitignore"}, untracked: []string{"src/secret.py"}},
+	{name: "ignored by a staged list that is not on disk", prepare: func(f *fixture) {
+		f.write("src/.gitignore", "*\n")
+		f.git("add", "-f", "src/.gitignore")
+		f.git("update-index", "--skip-worktree", "src/.gitignore")
+		f.remove("src/.gitignore")
+		f.write("src/secret.py", "")
+	}, changed: []string{"src/.gitignore"}, untracked: []string{"src/secret.py"}, skipped: []string{"src/.gitignore"}},
+	{name: "ignored by a committed list further down", prepare: func(f *fixture) {
+		f.write("src/.gitignore", "*.tmp\n")
+		f.commitAll("More rules")
+		f.write("src/deep/a.tmp", "")
 	}, ignored: 1},
 	{name: "assume-unchanged, and so it is", prepare: func(f *fixture) { f.git("update-index", "--assume-unchanged", "README") },
 		assumed: []string{"README"}},
@@ -316,17 +354,31 @@ func TestGitSubmodules(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(*fixture)
 		dirty   bool
+		listed  []string // untracked and ignored
 	}{
-		"clean":            {func(f *fixture) {}, false},
-		"not checked out":  {func(f *fixture) { f.git("submodule", "deinit", "-q", "-f", "lib") }, false},
-		"removed":          {func(f *fixture) { f.remove("lib") }, true},
-		"a file inside":    {func(f *fixture) { f.write("lib/README", "x\n") }, true},
-		"untracked inside": {func(f *fixture) { f.write("lib/new", "") }, true},
-		"ignored inside":   {func(f *fixture) { f.write("lib/new.log", "") }, false},
-		"another commit":   {func(f *fixture) { f.git("-C", "lib", "commit", "-q", "--allow-empty", "-m", "x") }, true},
-		"no repository":    {func(f *fixture) { f.remove("lib/.git") }, true},
-		"a file instead":   {func(f *fixture) { f.remove("lib"); f.write("lib", "") }, true},
-		"no commit yet":    {func(f *fixture) { f.remove("lib"); f.git("init", "-q", "lib"); f.write("lib/x", "") }, true},
+		"clean":            {func(f *fixture) {}, false, nil},
+		"not checked out":  {func(f *fixture) { f.git("submodule", "deinit", "-q", "-f", "lib") }, false, nil},
+		"removed":          {func(f *fixture) { f.remove("lib") }, true, nil},
+		"a file inside":    {func(f *fixture) { f.write("lib/README", "x\n") }, true, nil},
+		"untracked inside": {func(f *fixture) { f.write("lib/new", "") }, true, []string{"lib/new"}},
+		"ignored inside":   {func(f *fixture) { f.write("lib/new.log", "") }, false, []string{"lib/new.log"}},
+		"another commit":   {func(f *fixture) { f.git("-C", "lib", "commit", "-q", "--allow-empty", "-m", "x") }, true, nil},
+		"no repository":    {func(f *fixture) { f.remove("lib/.git") }, true, nil},
+		"a file instead":   {func(f *fixture) { f.remove("lib"); f.write("lib", "") }, true, nil},
+		"no commit yet":    {func(f *fixture) { f.remove("lib"); f.git("init", "-q", "lib"); f.write("lib/x", "") }, true, nil},
+		"another commit, and more": {func(f *fixture) {
+			f.git("-C", "lib", "commit", "-q", "--allow-empty", "-m", "x")
+			f.write("lib/new.log", "")
+		}, true, []string{"lib/new.log"}},
+		"ignored by its repository's own list": {func(f *fixture) {
+			f.write(".git/modules/lib/info/exclude", "new\n")
+			f.write("lib/new", "")
+		}, true, []string{"lib/new"}},
+		"ignored by a list that ignores itself": {func(f *fixture) {
+			f.write("lib/src/.gitignore", "*\n")
+			f.write("lib/src/new", "")
+			f.write("lib/new.log", "")
+		}, true, []string{"lib/src/.gitignore", "lib/src/new", "lib/new.log"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -338,8 +390,27 @@ func TestGitSubmodules(t *testing.T) {
 			if got.Dirty != c.dirty || !slices.Equal(got.Submodules, []string{"lib " + first}) {
 				t.Errorf("dirty %v: %q %q; submodules %q", got.Dirty, got.Changed, got.Untracked, got.Submodules)
 			}
+			if listed := slices.Concat(got.Untracked, got.Ignored); !slices.Equal(listed, c.listed) || got.IgnoredCount != len(got.Ignored) {
+				t.Errorf("untracked %q, %d ignored %q, want %q", got.Untracked, got.IgnoredCount, got.Ignored, c.listed)
+			}
 		})
 	}
+	t.Run("with many ignored files and marks", func(t *testing.T) {
+		f := committedRepo(t)
+		f.git("submodule", "add", "-q", "file://"+inner.dir, "lib")
+		f.commitAll("With a submodule")
+		f.write("a.log", "")
+		for i := range 30 {
+			f.write("lib/x"+string(rune('a'+i))+".log", "")
+		}
+		f.git("-C", "lib", "update-index", "--assume-unchanged", "README")
+		f.git("-C", "lib", "update-index", "--skip-worktree", "run.sh")
+		got := collect(t, f.source())
+		if got.Dirty || got.IgnoredCount != 31 || len(got.Ignored) != provenance.MaxListed ||
+			!slices.Equal(got.AssumeUnchanged, []string{"lib/README"}) || !slices.Equal(got.SkipWorktree, []string{"lib/run.sh"}) {
+			t.Errorf("dirty %v, %d ignored %q, assumed %q, skipped %q", got.Dirty, got.IgnoredCount, got.Ignored, got.AssumeUnchanged, got.SkipWorktree)
+		}
+	})
 	t.Run("read by itself", func(t *testing.T) {
 		f := committedRepo(t)
 		f.git("submodule", "add", "-q", "file://"+inner.dir, "lib")

@@ -26,6 +26,7 @@ type workTree struct {
 	files   treeFiles
 	config  gitConfig
 	folders map[string]bool // whether a path is a folder, and not a link to one
+	rules   map[string]bool // whether the rules of what is ignored in a folder are the commit's
 	depth   int             // of submodules
 }
 
@@ -54,6 +55,25 @@ func (l *listing) add(name string) error {
 	return nil
 }
 
+// addBelow adds what was found in a submodule, with its path.
+func (d *differences) addBelow(dir string, inner differences) {
+	for name := range inner.changed {
+		d.changed[dir+"/"+name] = true
+	}
+	d.untracked.addBelow(dir, inner.untracked)
+	d.ignored.addBelow(dir, inner.ignored)
+	d.assumeUnchanged.addBelow(dir, inner.assumeUnchanged)
+	d.skipWorktree.addBelow(dir, inner.skipWorktree)
+}
+
+// addBelow counts also those of which the names were not kept.
+func (l *listing) addBelow(dir string, inner listing) {
+	for _, name := range inner.names {
+		l.add(dir + "/" + name)
+	}
+	l.count += inner.count - len(inner.names)
+}
+
 // firstChanged are the changed names, sorted by byte.
 func (d differences) firstChanged() []string {
 	var l listing
@@ -78,11 +98,43 @@ func (w *workTree) compare(ctx context.Context) (differences, error) {
 	if err := w.compareFiles(ctx, &d, skipped); err != nil {
 		return d, err
 	}
-	others := []string{"ls-files", "-z", "--others", "--exclude-standard"}
+	return d, w.listOthers(ctx, &d)
+}
+
+// listOthers lists what git does not track. Only rules that the commit has, too, hide a file: no list of the repository's or
+// the user's own is asked, and what a folder's new or changed .gitignore may have hidden counts as untracked.
+func (w *workTree) listOthers(ctx context.Context, d *differences) error {
+	others := []string{"ls-files", "-z", "--others", "--exclude-per-directory=" + rulesFile}
 	if err := w.git.records(ctx, nil, d.untracked.add, others...); err != nil {
-		return d, err
+		return err
 	}
-	return d, w.git.records(ctx, nil, d.ignored.add, append(others, "--ignored")...)
+	return w.git.records(ctx, nil, func(name string) error {
+		if w.committedRules(path.Dir(strings.TrimSuffix(name, "/")), d) {
+			return d.ignored.add(name)
+		}
+		return d.untracked.add(name)
+	}, append(others, "--ignored")...)
+}
+
+// rulesFile is the file with a folder's rules of what to ignore.
+const rulesFile = ".gitignore"
+
+// committedRules tells whether the .gitignore of dir and of all folders above it are as in the commit, or absent from both.
+// d must know by then what has changed.
+func (w *workTree) committedRules(dir string, d *differences) bool {
+	known, asked := w.rules[dir]
+	if !asked {
+		file := path.Join(dir, rulesFile)
+		_, inCommit := w.files[file]
+		known = !d.changed[file] && (inCommit || w.isAbsent(file)) && (dir == "." || w.committedRules(path.Dir(dir), d))
+		w.rules[dir] = known
+	}
+	return known
+}
+
+func (w *workTree) isAbsent(file string) bool {
+	_, err := w.root.Lstat(filepath.FromSlash(file))
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // indexEntry is one line of `git ls-files -v -s -z`: "H 100644 NAME 0\tPATH".
@@ -159,7 +211,7 @@ func (w *workTree) compareFiles(ctx context.Context, d *differences, skipped map
 			return err
 		}
 		file := w.files[path]
-		found, err := w.state(ctx, file)
+		found, err := w.state(ctx, file, d)
 		if err != nil {
 			return fmt.Errorf("cannot compare %q with the commit: %w", plain(path), err)
 		}
@@ -173,8 +225,8 @@ func (w *workTree) compareFiles(ctx context.Context, d *differences, skipped map
 	return w.settle(ctx, doubts, d)
 }
 
-// state compares one file.
-func (w *workTree) state(ctx context.Context, f treeFile) (state, error) {
+// state compares one file. What a submodule has inside is added to d.
+func (w *workTree) state(ctx context.Context, f treeFile, d *differences) (state, error) {
 	if !w.isFolder(path.Dir(f.path)) {
 		return absent, nil
 	}
@@ -185,7 +237,7 @@ func (w *workTree) state(ctx context.Context, f treeFile) (state, error) {
 	case err != nil:
 		return different, err
 	case f.mode == modeSubmodule:
-		return w.submoduleState(ctx, f, info)
+		return w.submoduleState(ctx, f, info, d)
 	case info.Mode().Type() == fs.ModeSymlink:
 		return w.linkState(f)
 	case !info.Mode().IsRegular():
@@ -364,7 +416,7 @@ func (u *unixText) end() {
 const maxSubmodules = 10
 
 // submoduleState compares a submodule: it may be left out, or be at the commit that is named, without a change of its own.
-func (w *workTree) submoduleState(ctx context.Context, f treeFile, info fs.FileInfo) (state, error) {
+func (w *workTree) submoduleState(ctx context.Context, f treeFile, info fs.FileInfo, d *differences) (state, error) {
 	if !info.IsDir() || w.depth >= maxSubmodules {
 		return different, nil
 	}
@@ -376,28 +428,37 @@ func (w *workTree) submoduleState(ctx context.Context, f treeFile, info fs.FileI
 	at := sub.dir
 	c, err := sub.checkout(ctx)
 	var refused *provenance.Refused
-	if errors.As(err, &refused) { // it has no commit: then it is not at the one that is named
+	if errors.As(err, &refused) { // it has no commit, or is no repository of its own: then it is not at the one that is named
 		return different, nil
 	}
 	if err != nil {
 		return different, err
 	}
-	if c.git.dir != at || c.head != f.id { // without a .git of its own it is the outer repository that answers
+	if c.git.dir != at { // without a .git of its own it is the outer repository that answers
 		return different, nil
 	}
+	inner, err := c.compare(ctx, w.depth+1)
+	if err != nil {
+		return different, err
+	}
+	d.addBelow(f.path, inner)
+	if c.head != f.id || inner.dirty() {
+		return different, nil
+	}
+	return same, nil
+}
+
+// compare compares a submodule's work tree with its own commit.
+func (c *checkout) compare(ctx context.Context, depth int) (differences, error) {
 	_, files, err := c.read(ctx)
 	if err != nil {
-		return different, err
+		return differences{}, err
 	}
 	config, err := c.git.config(ctx)
 	if err != nil {
-		return different, err
+		return differences{}, err
 	}
-	d, err := c.differences(ctx, files, config, w.depth+1)
-	if err != nil || d.dirty() {
-		return different, err
-	}
-	return same, nil
+	return c.differences(ctx, files, config, depth)
 }
 
 func (w *workTree) isEmpty(dir string) (bool, error) {
