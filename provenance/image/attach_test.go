@@ -277,7 +277,7 @@ func TestTagMoved(t *testing.T) {
 			ref := p.push(t, "moving", single(t))
 			img := resolve(t, ref, Options{})
 			if p.kind == "layout" {
-				index := strings.ReplaceAll(string(must(img.store.(*layout).index()).raw), "moving", "gone")
+				index := strings.ReplaceAll(string(must(img.store.(*layout).index(t.Context())).raw), "moving", "gone")
 				if err := img.store.(*layout).writeFile("index.json", strings.NewReader(index)); err != nil {
 					t.Fatal(err)
 				}

@@ -1,12 +1,12 @@
 package image
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
@@ -32,41 +32,56 @@ type Found struct {
 // content once. What cannot be read is a Found with an error. An error means that nobody knows what is attached; a
 // *LimitError, that it was more, or took longer, than anything honest. What was found until then is returned too.
 func (i *Image) Attestations(ctx context.Context) ([]Found, error) {
-	ctx, cancel := i.limits.deadline(ctx, "reading what is attached to "+i.self.digest.String())
+	ctx, b, cancel := i.limits.begin(ctx, "reading what is attached to "+i.self.digest.String())
 	defer cancel()
 	sh := &shared{image: i, target: i.self.digest}
 	if err := sh.read(ctx); err != nil {
 		return nil, orLimit(ctx, fmt.Errorf("attestations of %s@%s: %w", i.store.name(), i.self.digest, err))
 	}
-	found := slices.Concat(i.inJournal(ctx, sh.journal.entries), i.inAtt(sh))
-	found, limit := i.within(unique(found))
-	_ = inParallel(ctx, len(found), func(ctx context.Context, n int) error {
-		i.fetch(ctx, &found[n])
-		return nil
-	})
-	return found, cmp.Or(limit, orLimit(ctx, ctx.Err()))
+	found := unique(slices.Concat(i.inJournal(ctx, b, sh.journal.entries), i.inAtt(sh)))
+	if what := "what is attached to " + i.self.digest.String(); len(found) > i.limits.layers {
+		found = found[:i.limits.layers]
+		b.end(tooMany(what, i.limits.layers))
+	}
+	i.fetch(ctx, b, found)
+	return found, orLimit(ctx, ctx.Err())
 }
 
 // inJournal looks into each manifest of the journal, and names what its layers' media types call an attestation. The media
 // type of the manifest itself says nothing: some registries record it wrongly.
-func (i *Image) inJournal(ctx context.Context, entries []v1.Descriptor) []Found {
+func (i *Image) inJournal(ctx context.Context, b *budget, entries []v1.Descriptor) []Found {
 	entries = slices.DeleteFunc(slices.Clone(entries), func(d v1.Descriptor) bool {
 		return d.Annotations[storedMark] != "" || d.MediaType.IsIndex()
 	})
 	slices.SortFunc(entries, func(a, b v1.Descriptor) int { return compare(a.Digest, b.Digest) })
 	entries = slices.CompactFunc(entries, func(a, b v1.Descriptor) bool { return a.Digest == b.Digest })
 	found := make([][]Found, len(entries))
+	var count atomic.Int64
 	_ = inParallel(ctx, len(entries), func(ctx context.Context, n int) error {
-		where := i.store.name() + "@" + entries[n].Digest.String()
-		m, err := i.store.manifest(ctx, entries[n].Digest.String())
-		if err != nil {
-			found[n] = []Found{{Form: FormBundle, Where: where, Err: fmt.Errorf("%s is listed and cannot be read: %w", where, err)}}
-			return nil
+		found[n] = i.inReferrer(ctx, entries[n].Digest)
+		if count.Add(int64(len(found[n]))) > int64(i.limits.layers) {
+			b.end(tooMany("what is attached to "+i.self.digest.String(), i.limits.layers))
 		}
-		found[n] = inLayers(m, where)
-		return nil
+		return ctx.Err()
 	})
 	return slices.Concat(found...)
+}
+
+// maxBundles is how many attestations one referrer can hold. Ours hold one, and cosign looks at no more.
+const maxBundles = 16
+
+// inReferrer looks into one manifest of the journal.
+func (i *Image) inReferrer(ctx context.Context, digest v1.Hash) []Found {
+	where := i.store.name() + "@" + digest.String()
+	m, err := i.store.referrer(ctx, digest)
+	if err != nil {
+		return []Found{{Form: FormBundle, Where: where, Err: fmt.Errorf("%s is listed and cannot be read: %w", where, err)}}
+	}
+	found := inLayers(m, where, maxBundles+1)
+	if len(found) > maxBundles {
+		found[maxBundles] = Found{Form: FormBundle, Where: where, Err: tooMany(where, maxBundles)}
+	}
+	return found
 }
 
 // inAtt names the layers of the .att tag.
@@ -75,13 +90,15 @@ func (i *Image) inAtt(sh *shared) []Found {
 	if sh.attErr != nil {
 		return []Found{{Form: FormAtt, Where: where, Err: fmt.Errorf("%s cannot be read: %w", where, sh.attErr)}}
 	}
-	return inLayers(sh.att, where)
+	return inLayers(sh.att, where, i.limits.layers+1)
 }
 
-// inLayers names the layers that are attestations by their media type.
-func inLayers(m manifest, where string) (found []Found) {
+// inLayers names the layers that are attestations by their media type, up to max of them.
+func inLayers(m manifest, where string, max int) (found []Found) {
 	for _, d := range m.Layers {
-		switch {
+		switch d := *pointer(d); {
+		case len(found) >= max:
+			return found
 		case strings.HasPrefix(string(d.MediaType), bundleTypePrefix):
 			found = append(found, Found{Form: FormBundle, Where: where, layer: d})
 		case d.MediaType == dsseType:
@@ -101,38 +118,27 @@ func unique(found []Found) []Found {
 	})
 }
 
-// within refuses one attestation that is too large, and says so when all together are too many or too large: what is over
-// is left out.
-func (i *Image) within(found []Found) ([]Found, error) {
-	what, total := "what is attached to "+i.self.digest.String(), int64(0)
-	for n := range found {
-		if n >= i.limits.layers {
-			return found[:n], tooMany(what, i.limits.layers)
+// fetch reads the attestations. All that is read counts, whatever it turns out to be, and what a list says of sizes does not:
+// whoever goes beyond the limit makes it undecided what is attached, and cannot choose what is left out.
+func (i *Image) fetch(ctx context.Context, b *budget, found []Found) {
+	total := newAllowance("what is attached to "+i.self.digest.String(), i.limits.total)
+	total.exceeded = b.end
+	_ = inParallel(ctx, len(found), func(ctx context.Context, n int) error {
+		if found[n].Err == nil {
+			found[n].Bytes, found[n].Err = i.fetchOne(ctx, found[n], total)
 		}
-		f := &found[n]
-		if f.Err != nil {
-			continue
-		}
-		if f.layer.Size < 0 || f.layer.Size > i.limits.attestation {
-			f.Err = fmt.Errorf("%s: %w", f.Where, tooLarge("an attestation of "+strconv.FormatInt(f.layer.Size, 10)+" bytes", i.limits.attestation))
-			continue
-		}
-		if total += f.layer.Size; total > i.limits.total {
-			return found[:n], tooLarge(what, i.limits.total)
-		}
-	}
-	return found, nil
+		return nil
+	})
 }
 
-// fetch reads one attestation.
-func (i *Image) fetch(ctx context.Context, f *Found) {
-	if f.Err != nil {
-		return
+// fetchOne reads one attestation.
+func (i *Image) fetchOne(ctx context.Context, f Found, total *allowance) ([]byte, error) {
+	if size := f.layer.Size; size < 0 || size > i.limits.attestation {
+		return nil, fmt.Errorf("%s: %w", f.Where, tooLarge("an attestation of "+strconv.FormatInt(size, 10)+" bytes", i.limits.attestation))
 	}
-	data, err := readBlob(ctx, i.store, f.layer, i.limits.attestation)
+	data, err := readBlob(ctx, i.store, f.layer, i.limits.attestation, total)
 	if err != nil {
-		f.Err = fmt.Errorf("%s: %w", f.Where, orLimit(ctx, err))
-		return
+		return nil, fmt.Errorf("%s: %w", f.Where, orLimit(ctx, err))
 	}
-	f.Bytes = data
+	return data, nil
 }

@@ -2,6 +2,7 @@ package image
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -66,7 +67,28 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if g.debug != nil {
 		g.debug(fmt.Sprintf("%s %s: %s (%d ms)", req.Method, redact.URL(req.URL.String()), outcome(resp, err), time.Since(start).Milliseconds()))
 	}
+	if err == nil && isPing(req) {
+		resp.Body = &cutBody{io.LimitReader(resp.Body, maxPing), resp.Body}
+	}
 	return resp, err
+}
+
+// maxPing is how many bytes of the answer to a ping are read: the library reads it to its end, and looks at nothing of it.
+// The answers of token endpoints it bounds by itself.
+const maxPing = 64 << 10
+
+// isPing tells whether the request is one for /v2/, or where that was redirected to.
+func isPing(req *http.Request) bool {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+	}
+	return strings.TrimSuffix(req.URL.Path, "/") == "/v2"
+}
+
+// cutBody is a body that ends early.
+type cutBody struct {
+	io.Reader
+	io.Closer
 }
 
 // check decides whether the request may go out.

@@ -61,8 +61,8 @@ func isTags(r *http.Request) bool      { return strings.HasSuffix(r.URL.Path, "/
 func isAtt(r *http.Request) bool       { return strings.HasSuffix(r.URL.Path, ".att") }
 func isBlob(r *http.Request) bool      { return strings.Contains(r.URL.Path, "/blobs/sha256:") }
 
-// descriptors is a piece of a list with n referrers, each another one, from the k-th.
-func descriptors(k, n int) string {
+// listed is a piece of a list with n referrers, each another one, from the k-th.
+func listed(k, n int) string {
 	var b strings.Builder
 	for i := range n {
 		fmt.Fprintf(&b, `{"mediaType":%q,"size":1,"digest":"sha256:%064x"},`, manifestType, k*n+i)
@@ -89,7 +89,7 @@ func TestLimits(t *testing.T) {
 			if isReferrers(r) {
 				w.Header().Set("Content-Type", indexType)
 				io.WriteString(w, `{"manifests":[`)
-				endless(w, descriptors(0, 1))
+				endless(w, listed(0, 1))
 			}
 			return isReferrers(r)
 		}, "1048576 bytes"},
@@ -98,7 +98,7 @@ func TestLimits(t *testing.T) {
 				page++
 				w.Header().Set("Content-Type", indexType)
 				w.Header().Set("Link", fmt.Sprintf(`<%s?page=%d>; rel="next"`, r.URL.Path, page))
-				io.WriteString(w, indexWith(descriptors(page, 500)))
+				io.WriteString(w, indexWith(listed(page, 500)))
 			}
 			return isReferrers(r)
 		}, "1000 entries"},

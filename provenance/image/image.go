@@ -68,8 +68,18 @@ type Image struct {
 //
 // where oci:DIR alone is the only image of a layout. An image, tag or platform that is not there is a *provenance.Refused, a
 // malformed reference a *provenance.Misused; a registry that cannot be reached, or does not let us in, is neither.
+//
+// It reads and waits within limits: what exceeds them is a *LimitError.
 func Resolve(ctx context.Context, ref string, o Options) (*Image, error) {
 	o.limits = o.limits.orDefault()
+	ctx, _, cancel := o.limits.begin(ctx, "finding the image "+clean(ref))
+	defer cancel()
+	i, err := locate(ctx, ref, o)
+	return i, orLimit(ctx, err)
+}
+
+// locate is Resolve without limits of its own.
+func locate(ctx context.Context, ref string, o Options) (*Image, error) {
 	wanted, err := parsePlatform(o.Platform)
 	if err != nil {
 		return nil, err
@@ -165,7 +175,7 @@ func (i *Image) Blob(ctx context.Context, digest provenance.Digest, max int64) (
 // find reads what the place's identifier names.
 func (p place) find(ctx context.Context) (manifest, error) {
 	if l, ok := p.store.(*layout); ok && p.identifier == "" {
-		return l.only()
+		return l.only(ctx)
 	}
 	m, err := p.store.manifest(ctx, p.identifier)
 	if errors.Is(err, errMissing) {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -71,41 +70,6 @@ const (
 	fileCost      = 160
 	directoryCost = 512
 )
-
-// allowance is an amount that is used up.
-type allowance struct {
-	what  string
-	limit int64
-	left  atomic.Int64
-}
-
-func newAllowance(what string, limit int64) *allowance {
-	a := &allowance{what: what, limit: limit}
-	a.left.Store(limit)
-	return a
-}
-
-// take uses up n, or says that there is not so much left.
-func (a *allowance) take(n int64) error {
-	if n > a.limit || a.left.Add(-n) < 0 {
-		return tooLarge(a.what, a.limit)
-	}
-	return nil
-}
-
-// meteredReader reads against an allowance.
-type meteredReader struct {
-	io.Reader
-	*allowance
-}
-
-func (r meteredReader) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if exceeded := r.take(int64(n)); exceeded != nil {
-		return 0, exceeded
-	}
-	return n, err
-}
 
 // dockerZstd is a layer type that builders write and that the library does not know.
 const dockerZstd types.MediaType = "application/vnd.docker.image.rootfs.diff.tar.zstd"

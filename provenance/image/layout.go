@@ -32,8 +32,8 @@ const lockFile = "index.json.lock"
 func (l *layout) name() string { return "oci:" + l.dir }
 
 // index reads index.json.
-func (l *layout) index() (manifest, error) {
-	raw, err := l.readFile("index.json", l.limits.page)
+func (l *layout) index(ctx context.Context) (manifest, error) {
+	raw, err := l.readFile(ctx, "index.json", l.limits.page)
 	if err != nil {
 		return manifest{}, err
 	}
@@ -44,7 +44,7 @@ func (l *layout) index() (manifest, error) {
 	return m, nil
 }
 
-func (l *layout) readFile(name string, limit int64) ([]byte, error) {
+func (l *layout) readFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 	f, err := os.Open(filepath.Join(l.dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errMissing
@@ -53,12 +53,12 @@ func (l *layout) readFile(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, limit, name+" of "+l.name())
+	return readAll(meteredReader{f, metadataOf(ctx)}, limit, name+" of "+l.name())
 }
 
-func (l *layout) manifest(_ context.Context, ref string) (manifest, error) {
+func (l *layout) manifest(ctx context.Context, ref string) (manifest, error) {
 	if !strings.Contains(ref, ":") {
-		index, err := l.index()
+		index, err := l.index(ctx)
 		if err != nil {
 			return manifest{}, err
 		}
@@ -69,18 +69,26 @@ func (l *layout) manifest(_ context.Context, ref string) (manifest, error) {
 		if slices.ContainsFunc(tagged, func(d v1.Descriptor) bool { return d.Digest != tagged[0].Digest }) {
 			return manifest{}, provenance.Misuse("name the image by its digest: oci:FOLDER@sha256:HEX", "%s holds %d images with the tag %s", l.name(), len(tagged), ref)
 		}
-		return l.read(tagged[0].Digest, string(tagged[0].MediaType))
+		return l.read(ctx, tagged[0].Digest, string(tagged[0].MediaType))
 	}
 	digest, err := v1.NewHash(ref)
 	if err != nil {
 		return manifest{}, err
 	}
-	return l.read(digest, "")
+	return l.read(ctx, digest, "")
+}
+
+func (l *layout) referrer(ctx context.Context, digest v1.Hash) (manifest, error) {
+	return l.readUpTo(ctx, digest, "", l.limits.referrer)
 }
 
 // read reads a manifest by its digest.
-func (l *layout) read(digest v1.Hash, mediaType string) (manifest, error) {
-	raw, err := l.readFile(blobPath(digest), l.limits.manifest)
+func (l *layout) read(ctx context.Context, digest v1.Hash, mediaType string) (manifest, error) {
+	return l.readUpTo(ctx, digest, mediaType, l.limits.manifest)
+}
+
+func (l *layout) readUpTo(ctx context.Context, digest v1.Hash, mediaType string, limit int64) (manifest, error) {
+	raw, err := l.readFile(ctx, blobPath(digest), limit)
 	if err != nil {
 		return manifest{}, err
 	}
@@ -116,18 +124,21 @@ func (l *layout) hasBlob(_ context.Context, digest v1.Hash) (bool, error) {
 }
 
 // journal looks into each manifest that index.json lists: it says nothing of subjects itself.
-func (l *layout) journal(_ context.Context, image v1.Hash) (journal, error) {
-	index, err := l.index()
+func (l *layout) journal(ctx context.Context, image v1.Hash) (journal, error) {
+	index, err := l.index(ctx)
 	if err != nil {
 		return journal{}, err
 	}
 	var j journal
 	for _, d := range index.Manifests {
-		m, err := l.read(d.Digest, "")
+		m, err := l.read(ctx, d.Digest, "")
+		if ctx.Err() != nil {
+			return journal{}, ctx.Err()
+		}
 		if err != nil || m.Subject == nil || m.Subject.Digest != image {
 			continue // a broken manifest names no image
 		}
-		if j.entries = append(j.entries, m.descriptor()); len(j.entries) > l.limits.referrers {
+		if j.entries = append(j.entries, trimmed([]v1.Descriptor{m.descriptor()})...); len(j.entries) > l.limits.referrers {
 			return j, tooMany("the list of referrers of "+image.String(), l.limits.referrers)
 		}
 	}
@@ -135,8 +146,8 @@ func (l *layout) journal(_ context.Context, image v1.Hash) (journal, error) {
 }
 
 // images are the entries of index.json that are images, not what is attached to one.
-func (l *layout) images() ([]v1.Descriptor, error) {
-	index, err := l.index()
+func (l *layout) images(ctx context.Context) ([]v1.Descriptor, error) {
+	index, err := l.index(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +155,7 @@ func (l *layout) images() ([]v1.Descriptor, error) {
 		if ofAnotherImage(d.Annotations[refName]) {
 			return true
 		}
-		m, err := l.read(d.Digest, "")
+		m, err := l.read(ctx, d.Digest, "")
 		return err == nil && m.Subject != nil
 	}), nil
 }
@@ -199,7 +210,7 @@ func (l *layout) list(ctx context.Context, m manifest, d v1.Descriptor) error {
 	if err := l.putBlob(ctx, blob{m.digest, int64(len(m.raw)), open}); err != nil {
 		return err
 	}
-	index, err := l.index()
+	index, err := l.index(ctx)
 	if err != nil {
 		return err
 	}
@@ -230,8 +241,8 @@ func replaced(raw []byte, d v1.Descriptor) ([]byte, error) {
 }
 
 // only is the only image of the layout.
-func (l *layout) only() (manifest, error) {
-	images, err := l.images()
+func (l *layout) only(ctx context.Context) (manifest, error) {
+	images, err := l.images(ctx)
 	if err != nil {
 		return manifest{}, fmt.Errorf("reading %s: %w", l.name(), err)
 	}
@@ -239,7 +250,7 @@ func (l *layout) only() (manifest, error) {
 	case 0:
 		return manifest{}, provenance.Refuse("image.missing", "was it built?", "there is no image in %s", l.name())
 	case 1:
-		m, err := l.read(images[0].Digest, string(images[0].MediaType))
+		m, err := l.read(ctx, images[0].Digest, string(images[0].MediaType))
 		if err != nil {
 			return manifest{}, fmt.Errorf("reading image %s of %s: %w", images[0].Digest, l.name(), err)
 		}

@@ -25,7 +25,7 @@ func (l *lazyImage) RawManifest() ([]byte, error)        { return l.m.raw, nil }
 func (l *lazyImage) MediaType() (types.MediaType, error) { return types.MediaType(l.m.MediaType), nil }
 
 func (l *lazyImage) RawConfigFile() ([]byte, error) {
-	return readBlob(l.ctx, l.store, l.m.Config, maxConfig)
+	return readBlob(l.ctx, l.store, l.m.Config, maxConfig, metadataOf(l.ctx))
 }
 
 // LayerByDigest finds a layer, or the configuration, as the interface wants it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,6 +33,8 @@ func tooLarge(what string, limit int64) error {
 // limits are what a registry can make us read and wait.
 type limits struct {
 	manifest    int64         // bytes of one manifest or index; registries take 4 MiB
+	referrer    int64         // bytes of one manifest that refers to an image
+	metadata    int64         // bytes of all manifests, lists and configurations that one call reads
 	page        int64         // bytes of one page of a list
 	pages       int           // of one list
 	referrers   int           // manifests with the image as their subject
@@ -40,7 +43,7 @@ type limits struct {
 	members     int           // of an index
 	attestation int64         // bytes of one attestation
 	total       int64         // bytes of all attestations of an image
-	wait        time.Duration // for all attestations of an image
+	wait        time.Duration // for finding an image, and for all attestations of one
 	attempts    int           // of one request
 	rounds      int           // of merging the journal into the shared places
 	backoff     time.Duration // before the second attempt; doubled each time
@@ -49,14 +52,16 @@ type limits struct {
 
 var defaultLimits = limits{
 	manifest:    4 << 20,
-	page:        16 << 20,
+	referrer:    512 << 10,
+	metadata:    64 << 20,
+	page:        8 << 20,
 	pages:       200,
 	referrers:   1000,
 	tags:        200_000,
 	layers:      1000,
 	members:     500,
 	attestation: 16 << 20,
-	total:       128 << 20,
+	total:       64 << 20,
 	wait:        2 * time.Minute,
 	attempts:    4,
 	rounds:      40,
@@ -71,16 +76,37 @@ const maxConfig = 8 << 20
 func (l limits) orDefault() limits {
 	d := defaultLimits
 	return limits{
-		cmp.Or(l.manifest, d.manifest), cmp.Or(l.page, d.page), cmp.Or(l.pages, d.pages), cmp.Or(l.referrers, d.referrers),
+		cmp.Or(l.manifest, d.manifest), cmp.Or(l.referrer, d.referrer), cmp.Or(l.metadata, d.metadata), cmp.Or(l.page, d.page), cmp.Or(l.pages, d.pages), cmp.Or(l.referrers, d.referrers),
 		cmp.Or(l.tags, d.tags), cmp.Or(l.layers, d.layers), cmp.Or(l.members, d.members),
 		cmp.Or(l.attestation, d.attestation), cmp.Or(l.total, d.total), cmp.Or(l.wait, d.wait), cmp.Or(l.attempts, d.attempts),
 		cmp.Or(l.rounds, d.rounds), cmp.Or(l.backoff, d.backoff), cmp.Or(l.patience, d.patience),
 	}
 }
 
-// deadline is ctx with an end; what ends by it has the LimitError as its cause.
-func (l limits) deadline(ctx context.Context, what string) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, l.wait, &LimitError{what, l.wait.String()})
+// budget is what one call may still read. What goes beyond it ends the call, for then nobody knows what else there is.
+type budget struct {
+	metadata *allowance // bytes
+	end      context.CancelCauseFunc
+}
+
+type budgetKey struct{}
+
+// begin is ctx for one call: it ends in time, and at what it may read. What ends so has the LimitError as its cause.
+func (l limits) begin(ctx context.Context, what string) (context.Context, *budget, context.CancelFunc) {
+	ctx, end := context.WithCancelCause(ctx)
+	r := &budget{newAllowance("the metadata read for "+what, l.metadata), end}
+	r.metadata.exceeded = end
+	ctx = context.WithValue(ctx, budgetKey{}, r)
+	ctx, cancel := context.WithTimeoutCause(ctx, l.wait, &LimitError{what, l.wait.String()})
+	return ctx, r, func() { cancel(); end(nil) }
+}
+
+// metadataOf is the allowance of the call; nil, which has no end, if ctx is of none.
+func metadataOf(ctx context.Context) *allowance {
+	if r, found := ctx.Value(budgetKey{}).(*budget); found {
+		return r.metadata
+	}
+	return nil
 }
 
 // orLimit is the LimitError that ended ctx, if one did; else err.
@@ -115,6 +141,46 @@ func (l *cappedReader) Read(p []byte) (int, error) {
 	n, err := l.ReadCloser.Read(p[:min(int64(len(p)), l.left+1)])
 	if l.left -= int64(n); l.left < 0 {
 		return 0, l.err
+	}
+	return n, err
+}
+
+// allowance is an amount that is used up. A nil allowance has no end.
+type allowance struct {
+	what     string
+	limit    int64
+	left     atomic.Int64
+	exceeded func(error) // is told; nil is nobody
+}
+
+func newAllowance(what string, limit int64) *allowance {
+	a := &allowance{what: what, limit: limit}
+	a.left.Store(limit)
+	return a
+}
+
+// take uses up n, or says that there is not so much left.
+func (a *allowance) take(n int64) error {
+	if a == nil || n <= a.limit && a.left.Add(-n) >= 0 {
+		return nil
+	}
+	err := tooLarge(a.what, a.limit)
+	if a.exceeded != nil {
+		a.exceeded(err)
+	}
+	return err
+}
+
+// meteredReader reads against an allowance.
+type meteredReader struct {
+	io.Reader
+	*allowance
+}
+
+func (r meteredReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if exceeded := r.take(int64(n)); exceeded != nil {
+		return 0, exceeded
 	}
 	return n, err
 }

@@ -1,10 +1,12 @@
 package image
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,8 +33,8 @@ type manifest struct {
 	MediaType     string            `json:"mediaType"`
 	ArtifactType  string            `json:"artifactType,omitempty"`
 	Config        v1.Descriptor     `json:"config"`
-	Layers        []v1.Descriptor   `json:"layers"`
-	Manifests     []v1.Descriptor   `json:"manifests,omitempty"`
+	Layers        descriptors       `json:"layers"`
+	Manifests     descriptors       `json:"manifests,omitempty"`
 	Subject       *v1.Descriptor    `json:"subject,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 
@@ -59,6 +61,77 @@ func parseManifest(raw []byte, mediaType string) (manifest, error) {
 		return manifest{}, &malformed{fmt.Errorf("manifest %s is neither clearly an image nor clearly an index (%q)", m.digest, m.MediaType)}
 	}
 	return m, nil
+}
+
+// descriptors are a list in a manifest. Few bytes of it can take much memory, so it is also bounded by their number.
+type descriptors []v1.Descriptor
+
+// maxDescriptors is how many entries a list in a manifest, or in the index.json of a layout, can have.
+const maxDescriptors = 20_000
+
+// UnmarshalJSON reads the list.
+func (d *descriptors) UnmarshalJSON(raw []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	switch token, err := dec.Token(); {
+	case err != nil:
+		return err
+	case token == nil: // null
+		return nil
+	case token != json.Delim('['):
+		return errors.New("what should be a list of descriptors is none")
+	}
+	list := descriptors{}
+	for dec.More() {
+		if len(list) >= maxDescriptors {
+			return tooMany("the list in a manifest", maxDescriptors)
+		}
+		var next v1.Descriptor
+		if err := dec.Decode(&next); err != nil {
+			return err
+		}
+		list = append(list, next)
+	}
+	*d = list
+	return nil
+}
+
+// maxDescriptor is how many bytes of JSON the entries of a list of referrers have.
+const maxDescriptor = 4096
+
+// trimmed is a list of referrers without what makes an entry larger than any honest one: of such only the notes of our own
+// are kept.
+func trimmed(list []v1.Descriptor) []v1.Descriptor {
+	out := make([]v1.Descriptor, len(list))
+	for n, d := range list {
+		if len(d.Annotations) == 0 {
+			d.Annotations = nil // as if the list had left them out
+		}
+		if out[n] = d; size(d) <= maxDescriptor {
+			continue
+		}
+		out[n] = v1.Descriptor{Digest: d.Digest, Size: d.Size, Annotations: map[string]string{}}
+		for _, key := range []string{envelopeDigest, envelopeSize, storedMark, bundlePredicate} {
+			if value, found := d.Annotations[key]; found && len(value) < maxDescriptor/8 {
+				out[n].Annotations[key] = value
+			}
+		}
+	}
+	return out
+}
+
+// size is about how many bytes a descriptor takes.
+func size(d v1.Descriptor) int {
+	n := len(d.MediaType) + len(d.ArtifactType) + len(d.Data)
+	for key, value := range d.Annotations {
+		n += len(key) + len(value) + 16
+	}
+	for _, url := range d.URLs {
+		n += len(url) + 16
+	}
+	if p := d.Platform; p != nil {
+		n += len(p.String()) + 16*(len(p.OSFeatures)+len(p.Features)) + len(strings.Join(p.OSFeatures, "")) + len(strings.Join(p.Features, ""))
+	}
+	return n
 }
 
 // malformed is a manifest that was read and makes no sense.

@@ -78,7 +78,7 @@ func (i *Image) memberOf(ctx context.Context, m manifest) (member, error) {
 	if !types.MediaType(m.Config.MediaType).IsConfig() {
 		return named(m.descriptor(), v1.Platform{}), nil
 	}
-	config, err := readBlob(ctx, i.store, m.Config, maxConfig)
+	config, err := readBlob(ctx, i.store, m.Config, maxConfig, metadataOf(ctx))
 	if err != nil {
 		return member{}, fmt.Errorf("configuration of %s@%s: %w", i.store.name(), m.digest, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -38,8 +39,16 @@ var accepted = strings.Join([]string{
 }, ", ")
 
 func (r *registry) manifest(ctx context.Context, ref string) (manifest, error) {
+	return r.manifestUpTo(ctx, ref, r.limits.manifest)
+}
+
+func (r *registry) referrer(ctx context.Context, digest v1.Hash) (manifest, error) {
+	return r.manifestUpTo(ctx, digest.String(), r.limits.referrer)
+}
+
+func (r *registry) manifestUpTo(ctx context.Context, ref string, limit int64) (manifest, error) {
 	c := call{method: http.MethodGet, path: "manifests/" + ref, header: map[string]string{"Accept": accepted}}
-	raw, resp, err := r.read(ctx, c, r.limits.manifest, fmt.Sprintf("manifest %s of %s", ref, r.name()), http.StatusOK)
+	raw, resp, err := r.read(ctx, c, limit, fmt.Sprintf("manifest %s of %s", ref, r.name()), http.StatusOK)
 	if err != nil {
 		return manifest{}, err
 	}
@@ -173,9 +182,10 @@ func (r *registry) referrers(ctx context.Context, image v1.Hash) (list []v1.Desc
 			return "", fmt.Errorf("%s answers the request for referrers with something that is no index", r.name())
 		}
 		supported = true
-		if list = append(list, index.Manifests...); len(list) > r.limits.referrers {
+		if len(list)+len(index.Manifests) > r.limits.referrers {
 			return "", tooMany(what, r.limits.referrers)
 		}
+		list = append(list, trimmed(index.Manifests)...)
 		return "", nil
 	}, http.StatusOK, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotAcceptable)
 	return list, supported, err
@@ -190,7 +200,7 @@ func (r *registry) journalByTag(ctx context.Context, image v1.Hash) (journal, er
 	case err == nil && !fallback.isIndex():
 		return j, fmt.Errorf("the tag %s of %s is not an index", fallbackTag(image), r.name())
 	case err == nil:
-		j.fallback, j.entries = fallback, fallback.Manifests
+		j.fallback, j.entries = fallback, trimmed(fallback.Manifests)
 	case !errors.Is(err, errMissing):
 		return j, err
 	}
@@ -214,19 +224,17 @@ func (r *registry) addTagged(ctx context.Context, image v1.Hash, j *journal, tag
 	if len(j.entries)+len(tags) > r.limits.referrers {
 		return tooMany("the list of referrers of "+image.String(), r.limits.referrers)
 	}
-	found := make([]*manifest, len(tags))
+	found := make([][]v1.Descriptor, len(tags))
 	err := inParallel(ctx, len(tags), func(ctx context.Context, n int) error {
-		m, err := r.manifest(ctx, tags[n])
+		m, err := r.manifestUpTo(ctx, tags[n], r.limits.referrer)
 		if errors.Is(err, errMissing) { // listed while it was being written, or deleted since
 			return nil
 		}
-		found[n] = &m
+		found[n] = trimmed([]v1.Descriptor{m.descriptor()})
 		return err
 	})
-	for _, m := range found {
-		if m != nil {
-			j.entries = append(j.entries, m.descriptor())
-		}
+	if err == nil {
+		j.entries = slices.Concat(j.entries, slices.Concat(found...))
 	}
 	return err
 }

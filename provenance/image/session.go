@@ -135,7 +135,7 @@ func (s *session) read(ctx context.Context, c call, limit int64, what string, st
 			return err
 		}
 		defer resp.Body.Close()
-		if raw, err = readAll(resp.Body, limit, what); err != nil && !errors.As(err, new(*LimitError)) {
+		if raw, err = readAll(meteredReader{resp.Body, metadataOf(ctx)}, limit, what); err != nil && !errors.As(err, new(*LimitError)) {
 			err = s.failed("reading "+what, err)
 		}
 		return err

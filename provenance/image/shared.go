@@ -148,10 +148,10 @@ func (s *shared) annotated(ctx context.Context, entries []v1.Descriptor) ([]v1.D
 		mu.Lock()
 		known, found := s.known[out[n].Digest]
 		mu.Unlock()
-		if !found && len(out[n].Annotations) == 0 {
+		if !found && out[n].Annotations == nil {
 			known = out[n]
-			if m, err := s.image.store.manifest(ctx, out[n].Digest.String()); err == nil { // else somebody else's, and broken
-				known = m.descriptor()
+			if m, err := s.image.store.referrer(ctx, out[n].Digest); err == nil { // else somebody else's, and broken
+				known = trimmed([]v1.Descriptor{m.descriptor()})[0]
 			}
 			mu.Lock()
 			s.known[out[n].Digest], found = known, true

@@ -17,6 +17,8 @@ type store interface {
 	name() string
 	// manifest reads the manifest with this tag or digest (sha256:HEX), which is checked; errMissing if there is none.
 	manifest(ctx context.Context, ref string) (manifest, error)
+	// referrer reads a manifest that refers to an image. It is small: a larger one is a *LimitError.
+	referrer(ctx context.Context, digest v1.Hash) (manifest, error)
 	// blob opens a blob. Reading ends with an error unless the bytes have the digest, and the size if it is not negative.
 	blob(ctx context.Context, digest v1.Hash, size int64) (io.ReadCloser, error)
 	hasBlob(ctx context.Context, digest v1.Hash) (bool, error)
@@ -34,7 +36,7 @@ type store interface {
 
 // journal is what a store lists as attached to an image.
 type journal struct {
-	entries []v1.Descriptor
+	entries []v1.Descriptor // each trimmed
 	// shared says that the store does not list by itself: readers look at the index fallback, and it must be kept complete.
 	shared   bool
 	fallback manifest // zero if there is none yet

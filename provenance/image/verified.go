@@ -50,8 +50,8 @@ func (v *verifiedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readBlob reads a whole blob of at most limit bytes.
-func readBlob(ctx context.Context, s store, d v1.Descriptor, limit int64) ([]byte, error) {
+// readBlob reads a whole blob of at most limit bytes, against an allowance.
+func readBlob(ctx context.Context, s store, d v1.Descriptor, limit int64, a *allowance) ([]byte, error) {
 	what := "blob " + d.Digest.String()
 	if d.Size > limit {
 		return nil, tooLarge(what, limit)
@@ -61,5 +61,5 @@ func readBlob(ctx context.Context, s store, d v1.Descriptor, limit int64) ([]byt
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	defer rc.Close()
-	return readAll(rc, limit, what)
+	return readAll(meteredReader{rc, a}, limit, what)
 }
