@@ -13,7 +13,9 @@
 // newline in a name cannot be written at all, and is refused.)
 //
 // Beside it stands an index, in JSON Lines and the same order, with what the storage said of each file: name, size, ETag,
-// when it was modified and created, its SHA-256 and when it was hashed. [Recheck] compares a folder with it later.
+// when it was modified and created, its SHA-256 and when it was hashed. [Recheck] compares a folder with it later. On a local
+// disk [RecheckListing] compares sizes and modification times only, and whoever may write a file may set its time back: only
+// [RecheckContent] finds such an edit. (While a folder is hashed the change time is compared too, which nobody can set.)
 package folder
 
 import (
@@ -73,28 +75,35 @@ func (r *Result) Index() provenance.Stored {
 // Refused, as *provenance.Refused: an empty folder (data.empty), a folder that changed meanwhile in any way (data.changed),
 // a name that a manifest cannot hold (data.name).
 func Hash(ctx context.Context, f storage.Folder, o Options) (*Result, error) {
-	index, warnings, err := hashAll(ctx, f, o)
+	index, warnings, err := hashStill(ctx, f, o)
 	if err != nil {
 		return nil, err
 	}
 	if len(index) == 0 {
 		return nil, provenance.Refuse("data.empty", "is the path right?", "%s holds no files", f.URI())
 	}
-	changes, err := compareListing(ctx, f, index)
+	return newResult(index, warnings), nil
+}
+
+// hashStill hashes a folder, lists it again, and refuses one that did not keep still.
+func hashStill(ctx context.Context, f storage.Folder, o Options) ([]IndexEntry, []string, error) {
+	index, warnings, err := hashAll(ctx, f, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if !changes.Empty() {
-		return nil, provenance.Refuse("data.changed", "the folder must not be written to while it is recorded",
+	changes, err := compareListing(ctx, f, index)
+	if err == nil && !changes.Empty() {
+		err = provenance.Refuse("data.changed", "the folder must not be written to while it is recorded",
 			"%s changed while it was hashed: %s", f.URI(), changes)
 	}
-	return newResult(index, warnings), nil
+	return index, warnings, err
 }
 
 func newResult(index []IndexEntry, warnings []string) *Result {
 	r := &Result{Files: filesOf(index), Entries: index, Warnings: warnings}
 	r.Digest = DirHash(r.Files)
-	for _, e := range index {
+	for i, e := range index {
+		index[i].changed = 0 // means nothing to another run
 		r.Bytes += e.Size
 		if e.Modified.After(r.Newest) {
 			r.Newest = e.Modified
@@ -136,11 +145,7 @@ func hashAll(ctx context.Context, f storage.Folder, o Options) ([]IndexEntry, []
 
 // listInto sends each file of a folder to the workers.
 func listInto(ctx context.Context, f storage.Folder, queue chan<- storage.Object, odd *oddNames) error {
-	files := 0
-	return f.List(ctx, func(o storage.Object) error {
-		if files++; files > MaxFiles {
-			return fmt.Errorf("%s holds more than %d files", f.URI(), MaxFiles)
-		}
+	return listSome(ctx, f, func(o storage.Object) error {
 		if err := checkName(o.Name); err != nil {
 			return err
 		}
@@ -151,6 +156,17 @@ func listInto(ctx context.Context, f storage.Folder, queue chan<- storage.Object
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	})
+}
+
+// listSome lists a folder of at most [MaxFiles].
+func listSome(ctx context.Context, f storage.Folder, yield func(storage.Object) error) error {
+	files := 0
+	return f.List(ctx, func(o storage.Object) error {
+		if files++; files > MaxFiles {
+			return fmt.Errorf("%s holds more than %d files", f.URI(), MaxFiles)
+		}
+		return yield(o)
 	})
 }
 
@@ -207,7 +223,7 @@ func (h *hasher) hashOne(ctx context.Context, o storage.Object) (IndexEntry, err
 	}
 	defer body.Close() // was read only
 	entry := IndexEntry{Name: o.Name, Size: o.Size, ETag: o.ETag, Modified: o.Modified, Created: o.Created,
-		HashedAt: h.now().UTC().Truncate(time.Second)}
+		changed: o.Changed, HashedAt: h.now().UTC().Truncate(time.Second)}
 	entry.SHA256, err = h.sum(ctx, body)
 	return entry, err
 }

@@ -22,6 +22,7 @@ type IndexEntry struct {
 	Created  time.Time         // zero for a local file
 	SHA256   provenance.Digest // of the bytes
 	HashedAt time.Time         // when they were read, to the second
+	changed  int64             // storage.Object.Changed while a folder is hashed, else 0
 }
 
 // indexLine is an IndexEntry in JSON. 64-bit numbers are strings, as everywhere in this format.
@@ -83,7 +84,8 @@ func parseIndexLine(line []byte) (IndexEntry, error) {
 		return IndexEntry{}, errors.New("modified, created or hashedAt is missing or wrong")
 	}
 	sum, err := provenance.NewDigest(provenance.SHA256, wire.SHA256)
-	return IndexEntry{wire.Name, wire.Size, wire.ETag, wire.Modified.UTC(), wire.Created.UTC(), sum, wire.HashedAt.UTC()}, err
+	return IndexEntry{Name: wire.Name, Size: wire.Size, ETag: wire.ETag, Modified: wire.Modified.UTC(), Created: wire.Created.UTC(),
+		SHA256: sum, HashedAt: wire.HashedAt.UTC()}, err
 }
 
 // isDate tells whether t is there and can be written again in UTC.

@@ -13,16 +13,32 @@ import (
 
 // How [Recheck] compares.
 const (
-	RecheckListing = "listing" // names, sizes and ETags; without ETags, modification times
+	RecheckListing = "listing" // names, sizes and ETags; without ETags, modification times, which can be set back
 	RecheckContent = "content" // names and digests: every file is read again
 )
 
 // Changes are the differences between a folder and what was recorded of it, each list sorted by name. A renamed file is one
-// that was removed and one that was added.
+// that was removed and one that was added. Each list has the first [MaxNamed] files that were found; More counts the rest.
 type Changes struct {
 	Added    []Change `json:"added,omitempty"`
 	Removed  []Change `json:"removed,omitempty"`
 	Modified []Change `json:"modified,omitempty"`
+	More     Counts   `json:"more,omitzero"`
+}
+
+// MaxNamed is how many files of each kind [Changes] names.
+const MaxNamed = 1000
+
+// Counts are numbers of files of each kind.
+type Counts struct {
+	Added    int `json:"added,omitempty"`
+	Removed  int `json:"removed,omitempty"`
+	Modified int `json:"modified,omitempty"`
+}
+
+// Total is how many files changed, those that are not named included.
+func (c Changes) Total() Counts {
+	return Counts{len(c.Added) + c.More.Added, len(c.Removed) + c.More.Removed, len(c.Modified) + c.More.Modified}
 }
 
 // Change is one file that differs.
@@ -38,12 +54,14 @@ func (c Changes) Empty() bool { return len(c.Added)+len(c.Removed)+len(c.Modifie
 // String names the first files of each kind.
 func (c Changes) String() string {
 	var parts []string
+	total := c.Total()
 	for _, kind := range []struct {
 		verb    string
+		total   int
 		changes []Change
-	}{{"added", c.Added}, {"removed", c.Removed}, {"modified", c.Modified}} {
-		if len(kind.changes) > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s (%s)", len(kind.changes), kind.verb, firstNames(kind.changes)))
+	}{{"added", total.Added, c.Added}, {"removed", total.Removed, c.Removed}, {"modified", total.Modified, c.Modified}} {
+		if kind.total > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", kind.total, kind.verb, firstNames(kind.changes)))
 		}
 	}
 	if len(parts) == 0 {
@@ -85,8 +103,8 @@ func Recheck(ctx context.Context, f storage.Folder, index []IndexEntry, mode str
 // compareListing compares what the storage says.
 func compareListing(ctx context.Context, f storage.Folder, index []IndexEntry) (Changes, error) {
 	c := newComparison(index)
-	err := f.List(ctx, func(o storage.Object) error {
-		now := IndexEntry{Name: o.Name, Size: o.Size, ETag: o.ETag, Modified: o.Modified}
+	err := listSome(ctx, f, func(o storage.Object) error {
+		now := IndexEntry{Name: o.Name, Size: o.Size, ETag: o.ETag, Modified: o.Modified, changed: o.Changed}
 		c.see(now, listingDiffers)
 		return nil
 	})
@@ -98,7 +116,7 @@ func compareListing(ctx context.Context, f storage.Folder, index []IndexEntry) (
 
 // compareContent compares digests.
 func compareContent(ctx context.Context, f storage.Folder, index []IndexEntry, o Options) (Changes, error) {
-	now, _, err := hashAll(ctx, f, o)
+	now, _, err := hashStill(ctx, f, o)
 	if err != nil {
 		return Changes{}, err
 	}
@@ -110,14 +128,14 @@ func compareContent(ctx context.Context, f storage.Folder, index []IndexEntry, o
 }
 
 // listingDiffers says in what an entry differs from the listing, or nothing. An ETag changes with every write, so where
-// there is one the times need not be compared.
+// there is one the times need not be compared. The change time is known of a folder that is being hashed, not of a record.
 func listingDiffers(was, now IndexEntry) string {
 	switch {
 	case was.Size != now.Size:
 		return "size"
 	case was.ETag != now.ETag:
 		return "etag"
-	case was.ETag == "" && !was.Modified.Equal(now.Modified):
+	case was.ETag == "" && !was.Modified.Equal(now.Modified), was.changed != 0 && was.changed != now.changed:
 		return "modified"
 	}
 	return ""
@@ -145,20 +163,29 @@ func newComparison(index []IndexEntry) *comparison {
 func (c *comparison) see(now IndexEntry, differs func(was, now IndexEntry) string) {
 	i, known := slices.BinarySearchFunc(c.index, now, byName)
 	if !known || c.seen[i] {
-		c.found.Added = append(c.found.Added, Change{Name: now.Name, Since: now.Modified})
+		note(&c.found.Added, &c.found.More.Added, Change{Name: now.Name, Since: now.Modified})
 		return
 	}
 	c.seen[i] = true
 	if what := differs(c.index[i], now); what != "" {
-		c.found.Modified = append(c.found.Modified, Change{now.Name, what, now.Modified})
+		note(&c.found.Modified, &c.found.More.Modified, Change{now.Name, what, now.Modified})
 	}
+}
+
+// note names one more change, or counts it, so that a folder full of strangers takes no memory.
+func note(named *[]Change, more *int, change Change) {
+	if len(*named) == MaxNamed {
+		*more++
+		return
+	}
+	*named = append(*named, change)
 }
 
 // changes are all differences, once every file was seen.
 func (c *comparison) changes() Changes {
 	for i, entry := range c.index {
 		if !c.seen[i] {
-			c.found.Removed = append(c.found.Removed, Change{Name: entry.Name})
+			note(&c.found.Removed, &c.found.More.Removed, Change{Name: entry.Name})
 		}
 	}
 	for _, list := range [][]Change{c.found.Added, c.found.Modified} {

@@ -1,10 +1,12 @@
 package folder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,5 +134,50 @@ func TestChangesNameTheFirst(t *testing.T) {
 	c.Removed = []Change{{Name: "x"}}
 	if got, want := c.String(), "5 added (0, 1, 2, …), 1 removed (x)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// endless lists new names, as many as it is asked for.
+type endless struct {
+	storage.Folder
+	files int
+}
+
+func (e endless) List(_ context.Context, yield func(storage.Object) error) error {
+	for i := range e.files {
+		if err := yield(storage.Object{Name: fmt.Sprintf("%07d", i), Size: 1}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e endless) URI() string { return "https://acct.blob.core.windows.net/data/p/" }
+
+func TestRecheckNamesTheFirstAndCountsTheRest(t *testing.T) {
+	var index []IndexEntry
+	for i := range 2 * MaxNamed {
+		index = append(index, IndexEntry{Name: fmt.Sprintf("%07d", i)}) // of another size
+		index = append(index, IndexEntry{Name: fmt.Sprintf("%07d-gone", i)})
+	}
+	c, err := Recheck(t.Context(), endless{files: 5 * MaxNamed}, index, RecheckListing, Options{})
+	must(t, err)
+	if len(c.Added) != MaxNamed || len(c.Removed) != MaxNamed || len(c.Modified) != MaxNamed {
+		t.Errorf("%d, %d and %d are named", len(c.Added), len(c.Removed), len(c.Modified))
+	}
+	if got, want := c.Total(), (Counts{3 * MaxNamed, 2 * MaxNamed, 2 * MaxNamed}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	const want = "3000 added (0002000, 0002001, 0002002, …), 2000 removed (0000000-gone, 0000001-gone, 0000002-gone, …), " +
+		"2000 modified (0000000, 0000001, 0000002, …)"
+	if c.String() != want {
+		t.Errorf("got %s", c)
+	}
+}
+
+func TestRecheckEndsAnEndlessListing(t *testing.T) {
+	_, err := Recheck(t.Context(), endless{files: MaxFiles + 1}, nil, RecheckListing, Options{})
+	if err == nil || !strings.Contains(err.Error(), "holds more than 5000000 files") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -81,13 +81,14 @@ func (f *azureFolder) List(ctx context.Context, yield func(Object) error) error 
 	}
 	pager := f.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		Prefix: &f.prefix, Include: container.ListBlobsInclude{Metadata: true}, ResponseFormat: container.StorageResponseFormatXML})
+	pages := newPages()
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
 		if err != nil {
 			return f.failed(ctx, err, "").explain()
 		}
-		if page.Segment == nil {
-			return f.nonsense("a page without blobs")
+		if wrong := pages.check(page); wrong != "" {
+			return f.nonsense(wrong)
 		}
 		for _, item := range page.Segment.BlobItems {
 			if err := f.yieldItem(item, yield); err != nil {

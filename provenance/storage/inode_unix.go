@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// inode tells a file from another one that was put in its place.
-func inode(info fs.FileInfo) uint64 {
+// placeOf tells a file from another one that was put in its place.
+func placeOf(info fs.FileInfo) place {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return stat.Ino
+		return place{uint64(stat.Dev), uint64(stat.Ino)}
 	}
-	return 0
+	return place{}
 }

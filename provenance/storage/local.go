@@ -16,22 +16,18 @@ import (
 
 // localFolder is a folder on this machine, or a single file.
 type localFolder struct {
-	path    string // absolute
+	path    string // absolute, without links
 	single  bool
 	workers int
 }
 
 // openLocal looks at what path names. A symbolic link is the caller's mistake and not followed: the record would name the
-// link, which may point elsewhere tomorrow.
+// link, which may point elsewhere tomorrow. Links before the last component are resolved, so that URI says where it lies.
 func openLocal(path string, o Options) (Folder, error) {
 	if path == "" {
 		return nil, provenance.Misuse("", "the path of the folder is empty")
 	}
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	info, err := os.Lstat(abs)
+	abs, info, err := resolve(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, provenance.Misuse(missingHint(path), "%s does not exist", path)
@@ -47,6 +43,21 @@ func openLocal(path string, o Options) (Folder, error) {
 		return nil, provenance.Misuse("leave out the slash at the end", "%s is a file, not a folder", path)
 	}
 	return localFolder{abs, true, 1}, nil
+}
+
+// resolve is the absolute path without links before its last component, and what is there.
+func resolve(path string) (string, fs.FileInfo, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", nil, err
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", nil, err
+	}
+	abs = filepath.Join(parent, filepath.Base(abs))
+	info, err := os.Lstat(abs)
+	return abs, info, err
 }
 
 func missingHint(path string) string {
@@ -90,50 +101,71 @@ func (l localFolder) URI() string {
 func (l localFolder) Workers() int { return l.workers }
 
 func (l localFolder) List(ctx context.Context, yield func(Object) error) error {
-	return filepath.WalkDir(l.path, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			return unreadable(err)
-		case entry.IsDir():
-			return nil
-		}
-		object, err := l.object(path, entry)
-		if err != nil {
-			return err
-		}
-		return yield(object)
-	})
-}
-
-// object is the file at path, which a listing found.
-func (l localFolder) object(path string, entry fs.DirEntry) (Object, error) {
-	name := l.name(path)
-	if !entry.Type().IsRegular() {
-		return Object{}, provenance.Refuse("data.special", "put the files themselves into the folder",
-			"%s in %s is %s, and only files can be recorded", name, l.URI(), kind(entry.Type()))
-	}
-	info, err := entry.Info()
-	if errors.Is(err, fs.ErrNotExist) {
-		return Object{}, changed(name, "vanished while its folder was listed")
-	}
-	if err != nil {
-		return Object{}, unreadable(err)
-	}
-	return objectOf(name, info), nil
-}
-
-// name is the object's name of the file at path.
-func (l localFolder) name(path string) string {
 	if l.single {
-		return filepath.Base(path)
+		return l.listSingle(yield)
 	}
-	return filepath.ToSlash(strings.TrimPrefix(path[len(l.path):], string(filepath.Separator)))
+	root, err := os.OpenRoot(l.path)
+	if err != nil {
+		return unreadable(err)
+	}
+	defer root.Close() // was read only
+	if err := l.samePlace(root); err != nil {
+		return err
+	}
+	if err := (walk{ctx, l, root, yield}).folder("", nil); err != nil {
+		return err
+	}
+	return l.samePlace(root)
 }
+
+// listSingle yields the one file.
+func (l localFolder) listSingle(yield func(Object) error) error {
+	info, err := os.Lstat(l.path)
+	if err != nil {
+		return unreadable(err)
+	}
+	name := filepath.Base(l.path)
+	if err := l.checkRegular(name, info.Mode()); err != nil {
+		return err
+	}
+	return yield(objectOf(name, info))
+}
+
+// samePlace tells whether root is what the folder's path leads to, and that through no link.
+func (l localFolder) samePlace(root *os.Root) error {
+	here, err := root.Stat(".")
+	if err != nil {
+		return unreadable(err)
+	}
+	there, err := os.Lstat(l.path)
+	if err != nil {
+		return unreadable(err)
+	}
+	parent := filepath.Dir(l.path)
+	resolved, err := filepath.EvalSymlinks(parent)
+	if err != nil {
+		return unreadable(err)
+	}
+	if resolved != parent || !os.SameFile(here, there) {
+		return changedError{&provenance.Refused{Code: "data.changed", Hint: "the folder must not be moved while it is recorded",
+			Detail: l.URI() + " is another folder than the one that was opened"}}
+	}
+	return nil
+}
+
+func (l localFolder) checkRegular(name string, mode fs.FileMode) error {
+	if mode.IsRegular() {
+		return nil
+	}
+	return provenance.Refuse("data.special", "put the files themselves into the folder",
+		"%s in %s is %s, and only files can be recorded", name, l.URI(), kind(mode))
+}
+
+// place is where a file lies on this machine.
+type place struct{ device, inode uint64 }
 
 func objectOf(name string, info fs.FileInfo) Object {
-	return Object{Name: name, Size: info.Size(), Modified: info.ModTime().UTC(), inode: inode(info)}
+	return Object{Name: name, Size: info.Size(), Modified: info.ModTime().UTC(), Changed: changedAt(info), place: placeOf(info)}
 }
 
 // Open does not wait for a writer when the file has become a named pipe.
@@ -150,7 +182,11 @@ func (l localFolder) Open(_ context.Context, o Object) (io.ReadCloser, error) {
 		return nil, unreadable(err)
 	}
 	reader := &localReader{file: file, want: o}
-	if err := reader.check(); err != nil {
+	now, err := reader.check()
+	if err == nil && now.Changed != o.Changed {
+		err = changed(o.Name, "changed after it was listed")
+	}
+	if err != nil {
 		file.Close()
 		return nil, err
 	}
@@ -164,17 +200,17 @@ type localReader struct {
 	got  int64
 }
 
-// check compares the file with the listing.
-func (r *localReader) check() error {
+// check compares the file with the listing, but for the change time, which removing or renaming the file moves too.
+func (r *localReader) check() (now Object, err error) {
 	info, err := r.file.Stat()
 	if err != nil {
-		return unreadable(err)
+		return now, unreadable(err)
 	}
-	now := objectOf(r.want.Name, info)
-	if !info.Mode().IsRegular() || now.Size != r.want.Size || !now.Modified.Equal(r.want.Modified) || now.inode != r.want.inode {
-		return changed(r.want.Name, "changed after it was listed")
+	now = objectOf(r.want.Name, info)
+	if !info.Mode().IsRegular() || now.Size != r.want.Size || !now.Modified.Equal(r.want.Modified) || now.place != r.want.place {
+		err = changed(r.want.Name, "changed after it was listed")
 	}
-	return nil
+	return now, err
 }
 
 // Read looks at the file again with its last byte, which spares the empty read that a reader to the end needs.
@@ -185,7 +221,7 @@ func (r *localReader) Read(p []byte) (int, error) {
 	case r.got > r.want.Size:
 		return 0, changed(r.want.Name, "grew while it was read")
 	case r.got == r.want.Size:
-		if err := r.check(); err != nil {
+		if _, err := r.check(); err != nil {
 			return 0, err
 		}
 		return n, io.EOF

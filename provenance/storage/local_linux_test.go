@@ -53,3 +53,16 @@ func TestLocalReadError(t *testing.T) {
 	_, err = (&localReader{file: file, want: o}).Read(make([]byte, 1))
 	wantUndecided(t, err, "input/output error", "")
 }
+
+// TestLocalEditWithItsTimeSetBack finds an edit by the change time alone.
+func TestLocalEditWithItsTimeSetBack(t *testing.T) {
+	dir := tree(t, map[string]string{"a": "before"})
+	f := open(t, dir, Options{})
+	o := list(t, f)["a"]
+	for now := o; now.Changed == o.Changed; now = list(t, f)["a"] { // the clock of a file system has coarse ticks
+		must(t, os.WriteFile(dir+"/a", []byte("behind"), 0o644))
+		must(t, os.Chtimes(dir+"/a", o.Modified, o.Modified))
+	}
+	_, err := read(t.Context(), f, o)
+	wantRefused(t, err, "data.changed", "the file a changed after it was listed")
+}

@@ -220,7 +220,11 @@ func TestLocalListingEnds(t *testing.T) {
 
 func TestLocalFileThatVanishesDuringTheListing(t *testing.T) {
 	dir := tree(t, map[string]string{"a": "1", "b": "2"})
-	err := open(t, dir, Options{}).List(t.Context(), func(o Object) error { return os.RemoveAll(filepath.Join(dir, "b")) })
+	f := open(t, dir, Options{})
+	err := f.List(t.Context(), func(o Object) error {
+		_, err := read(t.Context(), f, o)
+		return errors.Join(err, os.RemoveAll(filepath.Join(dir, "b")))
+	})
 	wantRefused(t, err, "data.changed", "the file b vanished")
 }
 

@@ -2,11 +2,14 @@
 // reader unnoticed: [Folder.List] says what is there, and [Folder.Open] opens exactly what was listed, or refuses.
 //
 // A blob is pinned by the ETag of the listing: every request for its bytes, a resumed one too, carries it as If-Match. A
-// local file is pinned by inode, size and modification time, looked at before the first byte and after the last.
+// local file is pinned by size and modification time, and on Unix by device and inode, looked at before the first byte and
+// after the last. Its change time (Linux, macOS), which nobody can set back, is compared before the first byte; whoever
+// lists again afterwards finds it in [Object].
 //
 // Nothing is followed and nothing is skipped silently. Directories, and the zero-byte blobs that mark directories, are not
 // files. A symbolic link, a device, a socket or a pipe inside a local folder is refused: its target may lie outside the
-// folder and move without a file in it changing, so a digest of the folder would promise more than it holds.
+// folder and move without a file in it changing, so a digest of the folder would promise more than it holds. Links on the
+// way to a local folder are resolved when it is opened: [Folder.URI] says where the bytes really lie.
 //
 // Names and URIs in Azure's forms are percent-decoded: a blob "100%" is written 100%25. A SAS in a URI is used, and never
 // appears in URI(), in an error or in a log.
@@ -32,7 +35,9 @@ type Object struct {
 	ETag     string    // without quotes; empty for a local file
 	Modified time.Time // UTC
 	Created  time.Time // UTC; zero for a local file
-	inode    uint64    // local files on Unix
+	// Changed is when a local file's data, name or rights last changed (ctime), in nanoseconds since 1970; 0 is unknown.
+	Changed int64
+	place   place // local files on Unix
 }
 
 // Folder is a place that holds files.

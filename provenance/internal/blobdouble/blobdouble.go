@@ -6,7 +6,9 @@
 package blobdouble
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -51,6 +53,8 @@ type Fault struct {
 	Stall     int    // fall silent after so many bytes; -1: before the first; 0: never
 	SendBytes int    // send so many bytes only, and say so, when > 0
 	ETag      string // claim this ETag
+	Marker    string // of a listing: say that it goes on at this marker
+	Huge      int    // answer with Status, 200 when it is 0, and an empty listing with so many MiB of space after it
 }
 
 // Server is the double. Its fields are set before the first request.
@@ -124,12 +128,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.SAS != "" && !strings.Contains(r.URL.RawQuery, s.SAS):
 		fail(w, http.StatusForbidden, "AuthenticationFailed")
+	case fault.Huge != 0:
+		huge(w, fault)
 	case fault.Status != 0:
 		fail(w, fault.Status, fault.Code)
 	case s.missing(container):
 		fail(w, http.StatusNotFound, "ContainerNotFound")
 	case request.Kind == "list":
-		s.list(w, r, container)
+		s.list(w, r, container, fault)
 	default:
 		s.get(w, r, container, request, fault)
 	}
@@ -161,6 +167,16 @@ func fail(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>The request failed.</Message></Error>", code)
+}
+
+// huge answers until the client has had enough.
+func huge(w http.ResponseWriter, fault Fault) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(max(fault.Status, http.StatusOK))
+	_, err := io.WriteString(w, `<?xml version="1.0"?><EnumerationResults><Blobs/></EnumerationResults>`)
+	for i := 0; i < fault.Huge && err == nil; i++ {
+		_, err = w.Write(bytes.Repeat([]byte(" "), 1<<20))
+	}
 }
 
 // get answers for one blob.

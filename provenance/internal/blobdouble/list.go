@@ -45,7 +45,7 @@ func (m metadata) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 }
 
 // list answers List Blobs; a marker is the number of blobs before the page.
-func (s *Server) list(w http.ResponseWriter, r *http.Request, container string) {
+func (s *Server) list(w http.ResponseWriter, r *http.Request, container string, fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	query := r.URL.Query()
@@ -56,6 +56,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, container string) 
 	if size := s.PageSize; size > 0 && from+size < to {
 		to = from + size
 		page.NextMarker = strconv.Itoa(to)
+	}
+	if fault.Marker != "" {
+		page.NextMarker = fault.Marker
 	}
 	for _, name := range names[min(from, to):to] {
 		page.Blobs = append(page.Blobs, itemOf(name, s.containers[container][name], query.Get("include") == "metadata"))

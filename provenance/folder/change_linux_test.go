@@ -1,0 +1,43 @@
+package folder
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/seed-3480f271/provenance/provenance"
+)
+
+// TestEditWithItsTimeSetBackIsRefused edits a file after its first byte was read, and sets its modification time back.
+func TestEditWithItsTimeSetBackIsRefused(t *testing.T) {
+	for _, recheck := range []bool{false, true} {
+		dir, f := tree(t, map[string]string{"a": "some text"})
+		index := hashed(t, f).Entries
+		h := &hooked{Folder: f, name: "a", hook: func() { must(t, editSettingBack(dir+"/a")) }}
+		_, err := Hash(t.Context(), h, Options{})
+		if recheck {
+			h = &hooked{Folder: f, name: "a", hook: h.hook}
+			_, err = Recheck(t.Context(), h, index, RecheckContent, Options{})
+		}
+		var refused *provenance.Refused
+		if !errors.As(err, &refused) || refused.Code != "data.changed" {
+			t.Errorf("recheck %v: got %v, want a refusal", recheck, err)
+		}
+	}
+}
+
+// editSettingBack repeats itself until the clock of the file system, whose ticks are coarse, has moved on.
+func editSettingBack(path string) error {
+	before, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	for now := before; ctime(now) == ctime(before) && err == nil; {
+		err = errors.Join(os.WriteFile(path, []byte("SOME TEXT"), 0o644), os.Chtimes(path, before.ModTime(), before.ModTime()))
+		now, _ = os.Stat(path)
+	}
+	return err
+}
+
+func ctime(info os.FileInfo) syscall.Timespec { return info.Sys().(*syscall.Stat_t).Ctim }
