@@ -138,8 +138,8 @@ type Commit struct {
 	Signature  string    `json:"signature"` // "present" or "none"; it is not verified
 	Remotes    []string  `json:"remotes,omitempty"`
 	// Dirty tells whether a file of the work tree differs from the commit: changed or untracked, also behind an
-	// assume-unchanged or skip-worktree mark. Marks alone, files that a sparse checkout leaves out, and ignored files are
-	// listed, and do not make it dirty.
+	// assume-unchanged or skip-worktree mark. Marks alone, files that a sparse checkout leaves out, and files that a
+	// committed .gitignore ignores are listed, and do not make it dirty. No other list of ignored files is believed.
 	Dirty           bool     `json:"dirty"`
 	Changed         []string `json:"changed,omitempty"` // the first MaxListed of each list
 	Untracked       []string `json:"untracked,omitempty"`

@@ -146,16 +146,24 @@ func (g gitRunner) stream(ctx context.Context, in io.Reader, read func(io.Reader
 		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return newGitError(ctx, args[0], stderr, err)
+		return newGitError(ctx, subcommand(args), stderr, err)
 	}
 	readErr := read(stdout)
 	if _, err := io.Copy(io.Discard, stdout); err != nil && readErr == nil {
 		readErr = err
 	}
 	if err := cmd.Wait(); err != nil {
-		return newGitError(ctx, args[0], stderr, err)
+		return newGitError(ctx, subcommand(args), stderr, err)
 	}
 	return readErr
+}
+
+// subcommand is the git command of args, behind settings for it alone.
+func subcommand(args []string) string {
+	for len(args) > 2 && args[0] == "-c" {
+		args = args[2:]
+	}
+	return args[0]
 }
 
 // maxName bounds one record of a listing, in bytes: mode, object name and path.

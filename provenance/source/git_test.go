@@ -151,7 +151,7 @@ var worktreeCases = []struct {
 		f.write("src/deep/a.py", "")
 		f.write("src/b.log", "")
 		f.write("a.log", "")
-	}, untracked: []string{"src/.gitignore", "src/b.log", "src/deep/a.py"}, ignored: 1},
+	}, untracked: []string{"src/.gitignore", "src/deep/a.py"}, ignored: 2},
 	{name: "ignored by a changed list", prepare: func(f *fixture) {
 		f.write(".gitignore", "*.log\nsecret.py\n")
 		f.write("src/secret.py", "")

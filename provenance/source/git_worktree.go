@@ -108,12 +108,63 @@ func (w *workTree) listOthers(ctx context.Context, d *differences) error {
 	if err := w.git.records(ctx, nil, d.untracked.add, others...); err != nil {
 		return err
 	}
-	return w.git.records(ctx, nil, func(name string) error {
+	var doubtful []string
+	err := w.git.records(ctx, nil, func(name string) error {
 		if w.committedRules(path.Dir(strings.TrimSuffix(name, "/")), d) {
 			return d.ignored.add(name)
 		}
-		return d.untracked.add(name)
+		doubtful = append(doubtful, name)
+		return nil
 	}, append(others, "--ignored")...)
+	if err != nil {
+		return err
+	}
+	return w.sortDoubtful(ctx, d, doubtful)
+}
+
+// sortDoubtful looks at ignored files below a .gitignore that is not the commit's: which rule ignores each of them? A virtual
+// environment brings a .gitignore of its own, but a committed rule above it ignored the whole folder before.
+func (w *workTree) sortDoubtful(ctx context.Context, d *differences, names []string) error {
+	byCommit, err := w.ignoredByCommit(ctx, d, names)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if byCommit[name] {
+			d.ignored.add(name)
+		} else {
+			d.untracked.add(name)
+		}
+	}
+	return nil
+}
+
+// ignoredByCommit asks git for the rule that ignores each name, and returns the names whose rule stands in a .gitignore that
+// is as in the commit. Four records tell of one name: the rule's file, its line, the rule, and the name.
+// Source: https://git-scm.com/docs/git-check-ignore#_output
+func (w *workTree) ignoredByCommit(ctx context.Context, d *differences, names []string) (map[string]bool, error) {
+	byCommit := map[string]bool{}
+	if len(names) == 0 {
+		return byCommit, nil
+	}
+	asked := strings.NewReader("./" + strings.ReplaceAll(strings.Join(names, "\x00./"), "/\x00", "\x00"))
+	var record []string
+	err := w.git.records(ctx, asked, func(field string) error {
+		if record = append(record, field); len(record) < 4 {
+			return nil
+		}
+		file, name := record[0], strings.TrimPrefix(record[3], "./")
+		if _, inCommit := w.files[file]; inCommit && !d.changed[file] && path.Base(file) == rulesFile {
+			byCommit[name], byCommit[name+"/"] = true, true
+		}
+		record = nil
+		return nil
+	}, "-c", "core.excludesFile=", "check-ignore", "--verbose", "-z", "--no-index", "--stdin")
+	var failed *gitError
+	if errors.As(err, &failed) && failed.status == 1 && failed.stderr == "" {
+		err = nil // none of them
+	}
+	return byCommit, err
 }
 
 // rulesFile is the file with a folder's rules of what to ignore.
