@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/blobdouble"
@@ -141,5 +142,30 @@ func TestPagesAreCounted(t *testing.T) {
 	page.NextMarker = nil
 	if got, want := p.check(page), "more than 1000000 pages of a listing"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// chatty answers everything with more than anybody should hold in memory.
+type chatty struct{}
+
+func (chatty) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := io.LimitReader(zeros{}, maxAnswer+1)
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r, Body: io.NopCloser(body)}, nil
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestAnswersToCredentialsAreBounded(t *testing.T) {
+	const oidc = "https://dev.azure.com/oidc"
+	t.Setenv("SYSTEM_OIDCREQUESTURI", oidc) // azidentity reads it by itself
+	pipeline := map[string]string{"SYSTEM_OIDCREQUESTURI": oidc, "SYSTEM_ACCESSTOKEN": "t", "AZURESUBSCRIPTION_TENANT_ID": "n",
+		"AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": "c", "AZURESUBSCRIPTION_CLIENT_ID": "i"}
+	credential, err := NewCredential(func(name string) string { return pipeline[name] }, "", chatty{})()
+	must(t, err)
+	_, err = credential.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{"https://storage.azure.com/.default"}})
+	if err == nil || !strings.Contains(err.Error(), "the answer has more than 64 MiB") {
+		t.Errorf("got %v", err)
 	}
 }
