@@ -129,6 +129,11 @@ func (i *Image) fetch(ctx context.Context, b *budget, found []Found) {
 		}
 		return nil
 	})
+	for n := range found {
+		if found[n].Err == nil && found[n].Bytes == nil {
+			found[n].Err = fmt.Errorf("%s was not read: %w", found[n].Where, orLimit(ctx, ctx.Err()))
+		}
+	}
 }
 
 // fetchOne reads one attestation.

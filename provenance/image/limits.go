@@ -94,7 +94,7 @@ type budgetKey struct{}
 // begin is ctx for one call: it ends in time, and at what it may read. What ends so has the LimitError as its cause.
 func (l limits) begin(ctx context.Context, what string) (context.Context, *budget, context.CancelFunc) {
 	ctx, end := context.WithCancelCause(ctx)
-	r := &budget{newAllowance("the metadata read for "+what, l.metadata), end}
+	r := &budget{newAllowance(what+" takes metadata that", l.metadata), end}
 	r.metadata.exceeded = end
 	ctx = context.WithValue(ctx, budgetKey{}, r)
 	ctx, cancel := context.WithTimeoutCause(ctx, l.wait, &LimitError{what, l.wait.String()})

@@ -63,12 +63,17 @@ func hashOf(d provenance.Digest) v1.Hash {
 // atOnce is how many requests of one kind are under way at the same time.
 const atOnce = 8
 
-// inParallel calls f for 0 to n-1, several at once; the first error ends them all.
+// inParallel calls f for 0 to n-1, several at once; the first error, or the end of ctx, ends them all.
 func inParallel(ctx context.Context, n int, f func(ctx context.Context, n int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for k := range n {
-		group.Go(func() error { return f(ctx, k) })
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return f(ctx, k)
+		})
 	}
 	return group.Wait()
 }
