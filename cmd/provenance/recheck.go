@@ -34,7 +34,9 @@ func (j *job) recheck(img *image.Image) verify.Recheck {
 		if err != nil {
 			return verify.Changes{}, err
 		}
-		return verify.Changes{Added: names(changes.Added), Removed: names(changes.Removed), Modified: names(changes.Modified)}, nil
+		more := changes.More
+		return verify.Changes{Added: names(changes.Added, more.Added), Removed: names(changes.Removed, more.Removed),
+			Modified: names(changes.Modified, more.Modified)}, nil
 	}
 }
 
@@ -51,8 +53,8 @@ func fetchIndex(ctx context.Context, img *image.Image, f provenance.Folder) ([]f
 	return index, folder.CheckIndex(index, f.Digest)
 }
 
-// names are the changed files, with the time since when.
-func names(changes []folder.Change) []string {
+// names are the changed files, with the time since when; more is how many there are beside them.
+func names(changes []folder.Change, more int) []string {
 	var out []string
 	for _, c := range changes {
 		name := c.Name
@@ -63,6 +65,9 @@ func names(changes []folder.Change) []string {
 			name += " since " + c.Since.UTC().Format(time.RFC3339)
 		}
 		out = append(out, name)
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("(and %d more)", more))
 	}
 	return out
 }
