@@ -893,7 +893,7 @@ func TestSearchStopsWhenNobodyWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	layers, err := imageOf(t, "file a/x X", "file a/config.json {}").Layers()
+	layers, err := imageOf(t, "file a/x X", "file a/x Y").Layers()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -903,6 +903,7 @@ func TestSearchStopsWhenNobodyWaits(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
+	merger{ctx, func(string, *node) { t.Error("it merged") }}.merge("/", trees[0].root, trees[1].root)
 	if _, err := flatten(ctx, trees, func(int, string, *node) { t.Error("it merged") }); !errors.Is(err, context.Canceled) {
 		t.Errorf("flatten: %v", err)
 	}
