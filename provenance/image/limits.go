@@ -60,7 +60,7 @@ var defaultLimits = limits{
 	tags:        200_000,
 	layers:      1000,
 	members:     500,
-	attestation: 16 << 20,
+	attestation: 8 << 20,
 	total:       64 << 20,
 	wait:        2 * time.Minute,
 	attempts:    4,
