@@ -165,10 +165,13 @@ func (r *recorder) attach(statement provenance.Statement, payload []byte) error 
 	if err != nil {
 		return err
 	}
-	if !again {
-		if signed, err = r.key.Sign(r.ctx, payload); err != nil {
-			return err
-		}
+	if again {
+		statement, payload, err = openStatement(signed.Bundle, r.key.Verifier())
+	} else {
+		signed, err = r.key.Sign(r.ctx, payload)
+	}
+	if err != nil {
+		return err
 	}
 	err = r.image.Attach(r.ctx, image.Attachment{
 		Bundle: signed.Bundle, Envelope: signed.Envelope, PredicateType: provenance.PredicateType, Blobs: r.stored(),
@@ -231,13 +234,19 @@ func (r *recorder) warnOfDisagreement(mine, theirs provenance.Record) {
 	}
 }
 
-// openRecord goes all the way from bytes to a record, for statements of our own.
-func openRecord(data []byte, keys ...envelope.Verifier) (provenance.Record, error) {
-	verified, err := envelope.Open(data, keys...)
+// openStatement goes from bytes to the signed statement, and to its own bytes.
+func openStatement(data []byte, key envelope.Verifier) (provenance.Statement, []byte, error) {
+	verified, err := envelope.Open(data, key)
 	if err != nil {
-		return provenance.Record{}, err
+		return provenance.Statement{}, nil, err
 	}
 	statement, err := provenance.ParseStatement(verified.Payload())
+	return statement, verified.Payload(), err
+}
+
+// openRecord goes all the way to a record.
+func openRecord(data []byte, key envelope.Verifier) (provenance.Record, error) {
+	statement, _, err := openStatement(data, key)
 	if err != nil {
 		return provenance.Record{}, err
 	}
