@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -23,7 +22,7 @@ import (
 // command an Azure agent or a terminal, whatever foreign text it holds.
 func run(ctx context.Context, args []string, p process) status {
 	p.color = wantsColor(p)
-	p.Stdout, p.Stderr = &checkedWriter{w: report.Safe(p.Stdout)}, report.Safe(p.Stderr)
+	p.Stdout, p.Stderr = report.Safe(p.Stdout), report.Safe(p.Stderr)
 	args, err := flagsFirst(args, commands(p))
 	if err == nil {
 		err = application(p).RunContext(ctx, args)
@@ -35,24 +34,7 @@ func run(ctx context.Context, args []string, p process) status {
 	} else if err != nil {
 		report.Error(p.Stderr, err)
 	}
-	if st == statusDone && p.Stdout.(*checkedWriter).err != nil {
-		st = statusUndecided // what could not be written was not said
-	}
 	return st
-}
-
-// checkedWriter remembers that something could not be written.
-type checkedWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (c *checkedWriter) Write(data []byte) (int, error) {
-	n, err := c.w.Write(data)
-	if err != nil {
-		c.err = err
-	}
-	return n, err
 }
 
 // wantsColor tells whether the result goes to a terminal whose owner has nothing against colours.

@@ -68,16 +68,16 @@ func (r *recorder) sources() []provenance.Source {
 
 // imageAndModel resolves the image, hashes the model, and searches the one in the other.
 func (r *recorder) imageAndModel(ctx context.Context, add func(provenance.Evidence, error) error) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, both := errgroup.WithContext(ctx)
 	var model provenance.Model
 	var files []provenance.File
 	group.Go(func() (err error) {
-		r.image, err = image.Resolve(ctx, r.cfg.Image, r.imageOptions(r.cfg.Platform))
+		r.image, err = image.Resolve(both, r.cfg.Image, r.imageOptions(r.cfg.Platform))
 		return err
 	})
 	if r.cfg.Model != "" {
 		group.Go(func() (err error) {
-			model, files, err = r.model(ctx)
+			model, files, err = r.model(both)
 			return err
 		})
 	}
@@ -88,7 +88,7 @@ func (r *recorder) imageAndModel(ctx context.Context, add func(provenance.Eviden
 		return add(r.image.Noun(), nil)
 	}
 	var err error
-	if model.Locations, err = r.image.Find(r.ctx, files); err != nil {
+	if model.Locations, err = r.image.Find(ctx, files); err != nil {
 		return err
 	}
 	return add(r.image.Noun(), add(model, nil))
