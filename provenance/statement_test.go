@@ -196,6 +196,22 @@ func TestParseAndReadRefuse(t *testing.T) {
 	wantCode(t, err, "statement.malformed")
 }
 
+// TestBytesOfAnInvalidStatement: what in-toto's own types refuse is never handed out to be signed.
+func TestBytesOfAnInvalidStatement(t *testing.T) {
+	for name, spoil := range map[string]func(*Statement){
+		"no subject":  func(s *Statement) { s.Subject = nil },
+		"no digest":   func(s *Statement) { s.Subject[0].Digest = nil },
+		"no builder":  func(s *Statement) { s.Predicate.RunDetails.Builder.ID = "" },
+		"wrong _type": func(s *Statement) { s.Type = "https://in-toto.io/Statement/v9" },
+	} {
+		s, _ := write(t, example(t)...)
+		spoil(&s)
+		if _, err := s.Bytes(); err == nil {
+			t.Errorf("%s: written", name)
+		}
+	}
+}
+
 func TestStatementV01IsRead(t *testing.T) {
 	_, data := write(t, example(t)...)
 	old := strings.Replace(string(data), "in-toto.io/Statement/v1", "in-toto.io/Statement/v0.1", 1)
