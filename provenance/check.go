@@ -1,17 +1,20 @@
 package provenance
 
+import "fmt"
+
 // The names of the cross-checks. Their values are "true" or "unknown": what is known to be false is refused, and never
-// becomes a statement.
+// becomes a statement. Only CheckRoles can be "false": files may be equal for good reasons, so the gate decides.
 const (
 	CheckCommit    = "commitIsPipelines" // the work tree's commit is the one that the pipeline says it builds
 	CheckRunCommit = "commitIsRuns"      // the commit that the Databricks run used is the work tree's
 	CheckModel     = "modelInImage"      // every platform of the image contains the model
+	CheckRoles     = "rolesDisjoint"     // no file of the training data is also one of the validation or test data
 )
 
 // crossCheck compares what the sources said with each other. It is pure: it asks nobody.
 func crossCheck(r Record) ([]Fact, error) {
 	facts := []Fact{}
-	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkModel} {
+	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkModel, checkRoles} {
 		fact, err := check(r)
 		if err != nil {
 			return nil, err
@@ -64,6 +67,29 @@ func checkModel(r Record) (*Fact, error) {
 		}
 	}
 	return &Fact{CheckModel, "true", Observed, ""}, nil
+}
+
+// checkRoles needs folders of different roles. It is as good as the weakest of their digests.
+func checkRoles(r Record) (*Fact, error) {
+	fact := &Fact{Name: CheckRoles, Value: "true", Basis: Observed}
+	roles := map[string]bool{}
+	for _, f := range r.Data {
+		if f.Role == "other" {
+			continue
+		}
+		roles[f.Role] = true
+		if !f.Of("digest").AtLeast(fact.Basis) {
+			fact.Basis = f.Of("digest")
+		}
+		for _, s := range f.Shared {
+			fact.Value = "false"
+			fact.Note = fmt.Sprintf("%s of %s and %s of %s share %d files", f.Role, f.URI, s.Role, s.URI, s.Files)
+		}
+	}
+	if len(roles) < 2 {
+		return nil, nil
+	}
+	return fact, nil
 }
 
 // UnknownPlatform is what BuildKit calls the attestations that it puts into an index: no platform, nothing that runs.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -119,9 +120,9 @@ func (r *reader) readCommit(d slsa1.ResourceDescriptor) {
 
 func (r *reader) readFolder(d slsa1.ResourceDescriptor, role string) {
 	var f Folder
-	set := r.noun(d, &f, "manifest", "index")
+	set := r.noun(d, &f, "manifest", "index", "protectionAnswer")
 	f.URI, f.Digest = d.URI, set[DirHash]
-	f.Manifest, f.Index = r.ref(d, "manifest"), r.ref(d, "index")
+	f.Manifest, f.Index, f.ProtectionAnswer = r.ref(d, "manifest"), r.ref(d, "index"), r.ref(d, "protectionAnswer")
 	if f.Role != role || f.Digest.IsZero() || f.Manifest.Digest.Hex() != f.Digest.Hex() {
 		r.fail(fmt.Errorf("data folder %q has no dirHash with its manifest", clip(d.URI)))
 	}
@@ -248,14 +249,13 @@ func readTime(t *time.Time) time.Time {
 	return *t
 }
 
-// timeless is the record without clocks, without the digests of stored answers, and without the indexes of folders, which
-// tell when each file was hashed.
+// timeless is the record without clocks, without the digests of stored answers, and without what says when and by whom each
+// file was read: the indexes of folders, and what was reused.
 func (r Record) timeless() Record {
 	r.Pipeline.Started, r.Pipeline.Finished = time.Time{}, time.Time{}
 	folders := make([]Folder, len(r.Data))
 	for i, f := range r.Data {
-		f.Index = Stored{}
-		folders[i] = f
+		folders[i] = f.timeless()
 	}
 	r.Data = folders
 	if r.Databricks != nil {
@@ -264,6 +264,19 @@ func (r Record) timeless() Record {
 		r.Databricks = &run
 	}
 	return r
+}
+
+func (f Folder) timeless() Folder {
+	f.Index, f.ProtectionAnswer = Stored{}, Stored{}
+	f.Listed, f.Reused, f.Resumed = time.Time{}, nil, 0
+	f.BasisOf = maps.Clone(f.BasisOf)
+	delete(f.BasisOf, "digest")
+	if f.Protection != nil {
+		p := *f.Protection
+		p.AskedAt, p.RequestID = time.Time{}, ""
+		f.Protection = &p
+	}
+	return f
 }
 
 // remarshal moves a decoded JSON value into a typed one.

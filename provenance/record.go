@@ -31,6 +31,7 @@ func (r Record) Stored() []Stored {
 	for _, f := range r.Data {
 		add(f.Manifest)
 		add(f.Index)
+		add(f.ProtectionAnswer)
 	}
 	if r.Model != nil {
 		add(r.Model.Manifest)
@@ -154,23 +155,6 @@ type Commit struct {
 
 // MaxListed is how many names of each kind a Commit lists.
 const MaxListed = 20
-
-// Folder is a data folder that the model was trained, validated or tested on.
-type Folder struct {
-	Grounds
-	Role   string    `json:"role"`   // train, validation, test, other
-	URI    string    `json:"uri"`    // as asked, without its query
-	Digest Digest    `json:"digest"` // dirHash
-	Files  int64     `json:"files,string"`
-	Bytes  int64     `json:"bytes,string"`
-	Newest time.Time `json:"newest,omitzero"` // latest modification of any file
-	// Immutability is what the storage says of the folder's protection; "unknown" when nobody was asked.
-	Immutability string `json:"immutability"`
-	// TrainedOn says why the link between folder and model is no better than its basis (BasisOf["trainedOn"]).
-	TrainedOn string `json:"trainedOn"`
-	Manifest  Stored `json:"manifest"` // its digest's hex is the dirHash's
-	Index     Stored `json:"index"`
-}
 
 // DatabricksRun is the training run as the Jobs API answered.
 // Source: https://docs.databricks.com/api/workspace/jobs/getrun

@@ -42,6 +42,7 @@ func NewStatement(evidence ...Evidence) (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
+	record.tieTraining()
 	if record.Checks, err = crossCheck(record); err != nil {
 		return Statement{}, err
 	}
@@ -117,12 +118,21 @@ func validate(data []byte, read protojson.UnmarshalOptions) error {
 	return nil
 }
 
-// SameBuild tells whether two records are of the same build and say the same: all is equal but for clocks and for the
-// digests of stored answers, which hold clocks of their own.
-func SameBuild(a, b Record) bool {
-	aBytes, errA := json.Marshal(a.timeless())
-	bBytes, errB := json.Marshal(b.timeless())
-	return errA == nil && errB == nil && bytes.Equal(aBytes, bBytes)
+// SameBuild tells whether theirs is of the same build as mine and says the same: all is equal but for clocks, for the digests
+// of stored answers, which hold clocks of their own, and for whether digests were reused. A digest that was read anew says
+// more than one that was reused, so mine may not be known better.
+func SameBuild(mine, theirs Record) bool {
+	mineBytes, errMine := json.Marshal(mine.timeless())
+	theirBytes, errTheirs := json.Marshal(theirs.timeless())
+	if errMine != nil || errTheirs != nil || !bytes.Equal(mineBytes, theirBytes) {
+		return false
+	}
+	for i, f := range mine.Data {
+		if !theirs.Data[i].Of("digest").AtLeast(f.Of("digest")) {
+			return false
+		}
+	}
+	return true
 }
 
 // CheckSecrets is the last look at bytes before they are signed or stored: a *Refused that names the kind of secret it

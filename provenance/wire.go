@@ -127,7 +127,7 @@ func (w *writer) dependencies(r Record) []slsa1.ResourceDescriptor {
 	for _, f := range r.Data {
 		out = append(out, slsa1.ResourceDescriptor{
 			Name: nameData + f.Role, URI: f.URI, Digest: Digests(f.Digest).wire(),
-			Annotations: w.annotations(storedRefs(f, "manifest", f.Manifest, "index", f.Index), "uri", "digest"),
+			Annotations: w.annotations(storedRefs(f, "manifest", f.Manifest, "index", f.Index, "protectionAnswer", f.ProtectionAnswer), "uri", "digest"),
 		})
 	}
 	if b := r.Image.Base; b != nil {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the programs of others that the tests run, each from the exact versions in its folder here (a nested Go module
-# with a tool directive, or a package-lock.json), into a cache outside the tree:
+# with a tool directive, a package-lock.json, or a requirements.txt), into a cache outside the tree:
 #
 #     $PROVENANCE_TOOLS (default ~/.cache/provenance-tools) / NAME-KEY / NAME
 #
@@ -46,9 +46,16 @@ build_npm() {
     (cd "$staging/$1" && npm ci --omit=dev --ignore-scripts --loglevel=error >&2)
 }
 
+# build_python makes a folder for PYTHONPATH, which may be moved, as a venv may not.
+build_python() {
+    need python3
+    python3 -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes --no-compile --target "$staging/$1" -r "$1/requirements.txt" >&2
+}
+
 build() {
     local lock=go.mod make=build_go target
     if [ -f "$1/package-lock.json" ]; then lock=package-lock.json make=build_npm; fi
+    if [ -f "$1/requirements.txt" ]; then lock=requirements.txt make=build_python; fi
     [ -f "$1/$lock" ] || { echo "build.sh: no tool $1 here" >&2; exit 1; }
     target="$cache/$1-$(key "$1/$lock")"
     if [ ! -d "$target" ]; then

@@ -8,9 +8,6 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// Roles that a data folder can have.
-var Roles = []string{"train", "validation", "test", "other"}
-
 // untied is why a folder is not known to be what the model was trained on.
 const untied = "named by the pipeline; no check tied the run to this folder"
 
@@ -33,12 +30,12 @@ func Collect(ctx context.Context, role string, f storage.Folder, o Options) (pro
 }
 
 func checkRole(role string) error {
-	for _, known := range Roles {
+	for _, known := range provenance.Roles {
 		if role == known {
 			return nil
 		}
 	}
-	return provenance.Misuse("", "%q is no role of a data folder: %s", role, strings.Join(Roles, ", "))
+	return provenance.Misuse("", "%q is no role of a data folder: %s", role, strings.Join(provenance.Roles, ", "))
 }
 
 // newestBasis is reported when a service gave the times. On a local disk anybody who may write a file may set them.

@@ -19,7 +19,7 @@ import (
 const azuriteEntry = "node_modules/azurite/dist/src/blob/main.js"
 
 // Path is the executable of a tool: "cosign-v2", "cosign-v3", "registry", "crane"; for "azurite" it is the script that
-// node runs. The test fails when it is not there.
+// node runs; for Python packages ("deltalake") the folder for PYTHONPATH. The test fails when it is not there.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	path, err := find(name)
@@ -39,10 +39,14 @@ func find(name string) (string, error) {
 	if runtime.GOOS == "windows" {
 		file += ".exe"
 	}
+	dir := filepath.Join(root, ".ci", "tools", name)
+	if _, err := os.Stat(filepath.Join(dir, "requirements.txt")); err == nil {
+		lock, file = "requirements.txt", ""
+	}
 	if name == "azurite" {
 		lock, file = "package-lock.json", azuriteEntry
 	}
-	data, err := os.ReadFile(filepath.Join(root, ".ci", "tools", name, lock))
+	data, err := os.ReadFile(filepath.Join(dir, lock))
 	if err != nil {
 		return "", fmt.Errorf("it is not a tool of this project: %w", err)
 	}

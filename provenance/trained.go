@@ -1,0 +1,60 @@
+package provenance
+
+import (
+	"fmt"
+	"time"
+)
+
+// tieTraining says for each folder how well it is known that the model was trained on it as it was recorded. The link is
+// declared, unless the storage's clock and a listing from before the run prove that nothing changed in between.
+func (r *Record) tieTraining() {
+	for i := range r.Data {
+		f := &r.Data[i]
+		why, proved := r.trainedOn(*f)
+		basis := Declared
+		if proved {
+			basis = Reported
+		}
+		f.TrainedOn, f.BasisOf = why, with(f.BasisOf, "trainedOn", basis)
+	}
+}
+
+// with is a copy of m with one more entry.
+func with(m map[string]Basis, name string, basis Basis) map[string]Basis {
+	out := map[string]Basis{name: basis}
+	for k, v := range m {
+		if k != name {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// trainedOn tells whether the folder was the same from the run's start to the recording, and why.
+func (r *Record) trainedOn(f Folder) (why string, proved bool) {
+	const named = "named by the pipeline; "
+	switch b := f.Before; {
+	case b != nil && !b.Same:
+		return "the listing from before training differs: " + b.Changes, false
+	case r.Databricks == nil || r.Databricks.Started.IsZero():
+		return named + unchanged(b) + "no run says when training started", false
+	case f.Newest.After(r.Databricks.Started):
+		return fmt.Sprintf("a file was modified at %s, after the run had started at %s", wireText(f.Newest), wireText(r.Databricks.Started)), false
+	case b == nil:
+		return named + "no file is newer than the run's start, but no listing from before it tells whether any was removed", false
+	case b.Listed.After(r.Databricks.Started):
+		return fmt.Sprintf("the listing was taken at %s, after the run had started at %s", wireText(b.Listed), wireText(r.Databricks.Started)), false
+	case f.Of("newest") != Reported:
+		return named + unchanged(b) + "the files' times are those of a local disk, which anybody can set", false
+	}
+	return "no file is newer than the run's start, and the listing from before it is the one at recording", true
+}
+
+func unchanged(b *Before) string {
+	if b == nil {
+		return ""
+	}
+	return "the listing from before training is the one at recording; "
+}
+
+func wireText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
