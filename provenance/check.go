@@ -83,13 +83,20 @@ func checkRoles(r Record) (*Fact, error) {
 		}
 		for _, s := range f.Shared {
 			fact.Value = "false"
-			fact.Note = fmt.Sprintf("%s of %s and %s of %s share %d files", f.Role, f.URI, s.Role, s.URI, s.Files)
+			fact.Note = fmt.Sprintf("%s of %s and %s of %s share %s", f.Role, f.URI, s.Role, s.URI, countFiles(s.Files))
 		}
 	}
 	if len(roles) < 2 {
 		return nil, nil
 	}
 	return fact, nil
+}
+
+func countFiles(n int64) string {
+	if n == 1 {
+		return "1 file"
+	}
+	return fmt.Sprintf("%d files", n)
 }
 
 // UnknownPlatform is what BuildKit calls the attestations that it puts into an index: no platform, nothing that runs.

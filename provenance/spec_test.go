@@ -12,6 +12,41 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
+// dataKeys are all keys in the annotations of the example's folders, however deep.
+func dataKeys(t *testing.T) (names []string) {
+	t.Helper()
+	var collect func(v any)
+	collect = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, value := range v {
+				names = append(names, name)
+				collect(value)
+			}
+		case []any:
+			for _, value := range v {
+				collect(value)
+			}
+		}
+	}
+	record, err := gather(example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range record.Data {
+		f.Manifest, f.Index, f.ProtectionAnswer, f.Grounds = Stored{}, Stored{}, Stored{}, Grounds{}
+		var fields map[string]any
+		if err := remarshal(f, &fields, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, stored := range []string{"manifest", "index", "protectionAnswer", "basis", "uri", "digest"} {
+			delete(fields, stored)
+		}
+		collect(fields)
+	}
+	return names
+}
+
 // TestSpecification: the page's example is what the program writes and can read, and the page explains every annotation
 // and parameter in it.
 func TestSpecification(t *testing.T) {
@@ -46,6 +81,11 @@ func TestSpecification(t *testing.T) {
 	}
 	if _, err := Read(s); err != nil {
 		t.Error(err)
+	}
+	for _, name := range dataKeys(t) {
+		if !strings.Contains(before, "`"+name+"`") {
+			t.Errorf("the page does not explain the key %s of data folders", name)
+		}
 	}
 	for _, m := range regexp.MustCompile(`"provenance_(\w+)"`).FindAllStringSubmatch(got, -1) {
 		if !strings.Contains(before, "`"+m[1]+"`") && !strings.Contains(before, "`provenance_"+m[1]+"`") {

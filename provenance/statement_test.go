@@ -29,14 +29,15 @@ func example(t testing.TB) []Evidence {
 		return Stored{Name: name, MediaType: mediaType, Digest: d(SHA256, digit), Size: size}
 	}
 	const manifest, index = "application/vnd.provenance.manifest.v1+text", "application/vnd.provenance.folder-index.v1+jsonl"
+	const answer = "application/vnd.provenance.answer.v1+json"
 	const collection = "https://dev.azure.com/contoso/Mortgage/"
 	folder := func(role, uri, digit, indexDigit string, files, bytes int64) Folder {
 		return Folder{
-			Grounds: Grounds{Observed, map[string]Basis{"newest": Reported, "role": Declared, "trainedOn": Declared}},
-			Role:    role, URI: uri, Digest: d(DirHash, digit), Files: files, Bytes: bytes, Newest: at(0, 5), Immutability: "unknown",
-			TrainedOn: "named by the pipeline; no check tied the run to this folder",
-			Manifest:  stored("manifest-"+digit+".txt", manifest, digit, 100*files),
-			Index:     stored("index-"+indexDigit+".jsonl", index, indexDigit, 250*files),
+			Grounds: Grounds{Observed, map[string]Basis{"newest": Reported, "oldest": Reported, "listed": Reported, "role": Declared,
+				"immutability": Reported, "protection": Reported}},
+			Role: role, URI: uri, Digest: d(DirHash, digit), Files: files, Bytes: bytes, Newest: at(0, 5), Oldest: at(0, 1), Listed: at(2, 25),
+			Manifest: stored("manifest-"+digit+".txt", manifest, digit, 100*files),
+			Index:    stored("index-"+indexDigit+".jsonl", index, indexDigit, 250*files),
 		}
 	}
 	return []Evidence{
@@ -61,19 +62,51 @@ func example(t testing.TB) []Evidence {
 			Signature: "none", Remotes: []string{collection + "_git/mortgage"}, Dirty: true, Changed: []string{"train.py"},
 			Untracked: []string{"notes.txt"}, AssumeUnchanged: []string{"a.cfg"}, SkipWorktree: []string{"b.cfg"},
 			Ignored: []string{"out/"}, IgnoredCount: 1, Shallow: true, Detached: true, Submodules: []string{"lib " + strings.Repeat("9", 40)}},
-		folder("train", "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/", "b", "c", 3, 222298112),
-		folder("test", "abfss://mortgages@contoso.dfs.core.windows.net/20261101T0000/", "a", "d", 12, 9007199254740993),
+		exampleTrain(folder("train", "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/", "b", "c", 3, 222298112), d,
+			stored("arm-contoso-mortgages.json", answer, "8", 2048)),
+		exampleTest(folder("test", "abfss://reference@fabrikam.dfs.core.windows.net/applications/", "a", "d", 12, 9007199254740993), d),
 		DatabricksRun{Grounds: Grounds{Basis: Reported}, Host: "https://adb-1.2.azuredatabricks.net", RunID: "9007199254740993", JobID: "12",
 			Name: "mortgage nightly", Result: "SUCCESS", Creator: "svc-train@contoso.com", PageURL: "https://adb-1.2.azuredatabricks.net/?o=1#job/12/run/9",
 			Notebook: "/Repos/mortgage/train", Parameters: map[string]string{"data": "/mnt/mortgages/20261122T0000", "db_password": "[removed]"},
 			Tasks: []string{"train 81463 SUCCESS"}, GitURL: collection + "_git/mortgage", GitCommit: strings.Repeat("5", 40),
 			Started: at(2, 1), Ended: at(2, 20), AskedAt: at(2, 30), Removed: []string{"job_parameters[1].value"},
-			Answer: stored("databricks-run-9007199254740993.json", "application/vnd.provenance.answer.v1+json", "e", 5120)},
+			Answer: stored("databricks-run-9007199254740993.json", answer, "e", 5120)},
 		Model{Grounds: Grounds{Basis: Observed, BasisOf: map[string]Basis{"name": Declared, "version": Declared}}, Name: "mortgage", Version: "7",
 			URI: "abfss://models@contoso.dfs.core.windows.net/mortgage/7/model.bin", Digest: d(DirHash, "f"), File: d(SHA256, "0"), Files: 1, Bytes: 40321,
 			Locations: []Location{{"linux/amd64", "/app/model.bin"}, {"linux/arm64/v8", "/app/model.bin"}},
 			Manifest:  stored("manifest-f.txt", manifest, "f", 76)},
 	}
+}
+
+// exampleTrain is a locked folder, most of whose digests are those of the night before, and that was listed before training.
+func exampleTrain(f Folder, d func(Algorithm, string) Digest, answer Stored) Folder {
+	const container = "/subscriptions/0b7e5e0e-0000-4000-8000-000000000002/resourceGroups/lake/providers/Microsoft.Storage/storageAccounts/contoso" +
+		"/blobServices/default/containers/mortgages"
+	f.BasisOf["digest"] = Signed
+	f.Immutability, f.ProtectionAnswer = GradeLocked, answer
+	f.Protection = &Protection{Account: "contoso", Container: "mortgages", Namespace: "hierarchical",
+		Policy: &RetentionPolicy{State: "Locked", Days: 2555, AppendWrites: "append-blobs", ETag: `"8d59f81a7fa7be0"`,
+			Updates: []PolicyUpdate{{Update: "put", Days: 7, At: at(0, 0)}, {Update: "lock", Days: 2555, At: at(0, 2), By: "0b7e5e0e-0000-4000-8000-000000000003"}}},
+		LegalHolds: []LegalHold{{Tag: "audit2026", Since: at(0, 3), By: "0b7e5e0e-0000-4000-8000-000000000003"}},
+		Until:      f.Oldest.AddDate(0, 0, 2555), ResourceID: container, RequestID: "0b7e5e0e-0000-4000-8000-000000000004", AskedAt: at(2, 26)}
+	f.Reused = &Reused{Files: 2, Bytes: 200000000, ReadSince: at(0, 10).AddDate(0, 0, -1), Previous: d(SHA256, "9")}
+	f.Before = &Before{Listed: at(1, 30), Listing: d(SHA256, "6"), Same: true, SealedBy: d(SHA256, "7").String()}
+	return f
+}
+
+// exampleTest is a snapshot of a Delta table of which nobody could tell whether it is protected. Its digests came from other
+// machines, and some from an interrupted run.
+func exampleTest(f Folder, d func(Algorithm, string) Digest) Folder {
+	f.BasisOf["digest"], f.BasisOf["immutability"], f.BasisOf["protection"] = Declared, Declared, Declared
+	f.Immutability, f.Resumed = GradeUnknown, 2
+	f.Protection = &Protection{Account: "fabrikam", Container: "reference", AskedAt: at(2, 26), Unknown: "a SAS cannot ask Azure Resource Manager"}
+	f.Imported = &Imported{Files: 10, Parts: 7, SealedBy: d(SHA256, "7").String()}
+	f.Delta = &DeltaTable{ID: "0b7e5e0e-0000-4000-8000-000000000005", Version: 9007199254740993, Asked: "run start", Committed: at(0, 4), Operation: "DELETE",
+		MinReader: 3, MinWriter: 7, ReaderFeatures: []string{"deletionVectors"}, WriterFeatures: []string{"deletionVectors"}, Checkpoint: "9007199254740990",
+		Log: d(SHA256, "5"), DataFiles: 8, DeletionVectors: 1}
+	f.Before = &Before{Listed: at(1, 30), Listing: d(SHA256, "4"), Changes: "1 added (part-00009.parquet)"}
+	f.Shared = []Shared{{Role: "train", URI: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/", Files: 1, Names: []string{"part-00001.parquet"}}}
+	return f
 }
 
 func TestStatementRoundTrip(t *testing.T) {
@@ -90,6 +123,7 @@ func TestStatementRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	want.tieTraining()
 	if want.Checks, err = crossCheck(want); err != nil {
 		t.Fatal(err)
 	}
@@ -176,6 +210,11 @@ func TestParseAndReadRefuse(t *testing.T) {
 		"manifest missing":     {`"name":"stored/manifest-b.txt"`, `"name":"manifest-b.txt"`, "statement.malformed"},
 		"size missing":         {`"provenance_size":"76"`, `"provenance_size":"-76"`, "statement.malformed"},
 		"wrong manifest":       {`"provenance_manifest":"sha256:b`, `"provenance_manifest":"sha256:B`, "statement.malformed"},
+		"answer missing":       {`"provenance_protectionAnswer":"sha256:8`, `"provenance_protectionAnswer":"sha256:0`, "statement.malformed"},
+		"answer not stored":    {`"name":"stored/arm-contoso`, `"name":"arm-contoso`, "statement.malformed"},
+		"version of a table":   {`"version":"9007199254740993"`, `"version":"newest"`, "statement.malformed"},
+		"time of a policy":     {`"update":"lock","days":2555,"at":"2026`, `"update":"lock","days":2555,"at":"once`, "statement.malformed"},
+		"reused of nothing":    {`"previous":"sha256:9`, `"previous":"sha1:9`, "statement.malformed"},
 		"annotation of a kind": {`"provenance_dirty":true`, `"provenance_dirty":"yes"`, "statement.malformed"},
 		"dirty not said":       {`"provenance_dirty":true,`, ``, "statement.malformed"},
 		"commit twice":         {`"name":"base-image"`, `"name":"source"`, "statement.malformed"},
@@ -234,15 +273,80 @@ func TestSameBuild(t *testing.T) {
 		t.Error("clocks and stored answers make another build")
 	}
 	for name, change := range map[string]func([]Evidence) []Evidence{
-		"attempt": changed(func(p *Pipeline) { p.Internal["jobAttempt"] = "2" }),
-		"build":   changed(func(p *Pipeline) { p.InvocationID = "https://example.com/2" }),
-		"commit":  changed(func(c *Commit) { c.Dirty = false }),
-		"data":    changed(func(f *Folder) { f.Files++ }),
-		"subject": changed(func(i *Image) { i.Digest = digestOf(t, SHA256, "9") }),
+		"attempt":    changed(func(p *Pipeline) { p.Internal["jobAttempt"] = "2" }),
+		"build":      changed(func(p *Pipeline) { p.InvocationID = "https://example.com/2" }),
+		"commit":     changed(func(c *Commit) { c.Dirty = false }),
+		"data":       changed(func(f *Folder) { f.Files++ }),
+		"subject":    changed(func(i *Image) { i.Digest = digestOf(t, SHA256, "9") }),
+		"grade":      changed(func(f *Folder) { f.Immutability = GradeUnlocked }),
+		"policy":     changed(func(f *Folder) { f.Protection.Policy.Days++ }),
+		"protection": changed(func(f *Folder) { f.Protection = nil }),
+		"import":     changed(func(f *Folder) { f.Imported = &Imported{Files: 1, Parts: 1} }),
+		"shared":     changed(func(f *Folder) { f.Shared = []Shared{{Files: 1}} }),
 	} {
 		if other, _ := gather(change(example(t))); SameBuild(base, other) {
 			t.Errorf("%s: another build is taken for the same", name)
 		}
+	}
+}
+
+// TestSameBuildWithReuse: whether digests were read or reused makes no other build. But what was read anew is worth writing
+// down beside a statement that only says that it was reused.
+func TestSameBuildWithReuse(t *testing.T) {
+	record := func(change func(*Folder)) Record {
+		r, err := gather(changed(change)(example(t)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.tieTraining()
+		if r.Checks, err = crossCheck(r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	reused := record(func(*Folder) {})
+	read := record(func(f *Folder) {
+		f.Reused, f.BasisOf["digest"], f.Index, f.Listed = nil, Observed, Stored{Digest: digestOf(t, SHA256, "0")}, at(2, 28)
+		f.Protection.AskedAt, f.Protection.RequestID, f.ProtectionAnswer = at(2, 29), "another", Stored{Digest: digestOf(t, SHA256, "1")}
+	})
+	resumed := record(func(f *Folder) { f.Reused, f.Resumed, f.BasisOf["digest"] = nil, 3, Declared })
+	for _, c := range []struct {
+		name         string
+		mine, theirs Record
+		want         bool
+	}{
+		{"both reused", reused, reused, true},
+		{"mine reused, theirs read", reused, read, true},
+		{"mine read, theirs reused", read, reused, false},
+		{"mine resumed, theirs reused", resumed, reused, true},
+		{"mine reused, theirs resumed", reused, resumed, false},
+	} {
+		if got := SameBuild(c.mine, c.theirs); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	if reused.Data[1].Reused == nil || reused.Data[1].Protection.RequestID == "" {
+		t.Error("comparing changes what is compared")
+	}
+}
+
+// TestSameBuildWithAWeakerCheck: a check is as good as the digests that it compares, and those may have been reused.
+func TestSameBuildWithAWeakerCheck(t *testing.T) {
+	record := func(basis Basis) Record {
+		r := Record{Data: []Folder{roleFolder("test", Observed), roleFolder("train", basis)}}
+		r.Checks, _ = crossCheck(r)
+		return r
+	}
+	read, reused := record(Observed), record(Signed)
+	if !SameBuild(reused, read) {
+		t.Error("reused digests make another build")
+	}
+	if SameBuild(read, reused) {
+		t.Error("digests that were read anew are worth nothing")
+	}
+	read.Checks[len(read.Checks)-1].Value = "false"
+	if SameBuild(reused, read) {
+		t.Error("another outcome of a check makes the same build")
 	}
 }
 
@@ -266,7 +370,7 @@ func TestStored(t *testing.T) {
 	for _, s := range record.Stored() {
 		names = append(names, s.Name)
 	}
-	want := "manifest-a.txt index-d.jsonl manifest-b.txt index-c.jsonl manifest-f.txt databricks-run-9007199254740993.json"
+	want := "manifest-a.txt index-d.jsonl manifest-b.txt index-c.jsonl arm-contoso-mortgages.json manifest-f.txt databricks-run-9007199254740993.json"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("stored %s, want %s", got, want)
 	}

@@ -38,6 +38,8 @@ func (r *Record) trainedOn(f Folder) (why string, proved bool) {
 		return "the listing from before training differs: " + b.Changes, false
 	case r.Databricks == nil || r.Databricks.Started.IsZero():
 		return named + unchanged(b) + "no run says when training started", false
+	case f.Newest.IsZero():
+		return named + unchanged(b) + "nobody says when its files were modified", false
 	case f.Newest.After(r.Databricks.Started):
 		return fmt.Sprintf("a file was modified at %s, after the run had started at %s", wireText(f.Newest), wireText(r.Databricks.Started)), false
 	case b == nil:

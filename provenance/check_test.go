@@ -1,0 +1,61 @@
+package provenance
+
+import (
+	"strings"
+	"testing"
+)
+
+// roleFolder is a folder whose digest is known on a basis.
+func roleFolder(role string, digest Basis, shared ...Shared) Folder {
+	return Folder{Grounds: Grounds{Observed, map[string]Basis{"digest": digest}}, Role: role, URI: "https://contoso.example/" + role + "/", Shared: shared}
+}
+
+func TestCheckRoles(t *testing.T) {
+	same := Shared{Role: "test", URI: "https://contoso.example/test/", Files: 3, Names: []string{"a", "b", "c"}}
+	for name, c := range map[string]struct {
+		data  []Folder
+		value string // empty: no fact
+		basis Basis
+		note  string
+	}{
+		"no folder":         {nil, "", "", ""},
+		"one role":          {[]Folder{roleFolder("train", Observed), roleFolder("train", Observed)}, "", "", ""},
+		"one role and none": {[]Folder{roleFolder("other", Declared), roleFolder("train", Observed)}, "", "", ""},
+		"two roles":         {[]Folder{roleFolder("test", Observed), roleFolder("train", Observed)}, "true", Observed, ""},
+		"two roles, reused": {[]Folder{roleFolder("test", Observed), roleFolder("train", Signed)}, "true", Signed, ""},
+		"three roles, the weakest counts": {[]Folder{roleFolder("test", Signed), roleFolder("train", Declared), roleFolder("validation", Observed)},
+			"true", Declared, ""},
+		"a weak folder of no role": {[]Folder{roleFolder("other", Declared), roleFolder("test", Observed), roleFolder("train", Observed)}, "true", Observed, ""},
+		"shared": {[]Folder{roleFolder("test", Observed), roleFolder("train", Signed, same)}, "false", Signed,
+			"train of https://contoso.example/train/ and test of https://contoso.example/test/ share 3 files"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fact, err := checkRoles(Record{Data: c.data})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.value == "" {
+				if fact != nil {
+					t.Errorf("fact %+v", fact)
+				}
+				return
+			}
+			if want := (Fact{CheckRoles, c.value, c.basis, c.note}); fact == nil || *fact != want {
+				t.Errorf("fact %+v, want %+v", fact, want)
+			}
+		})
+	}
+}
+
+// TestSharedFilesAreWrittenDown: unlike any other check, this one may fail, and there is a statement.
+func TestSharedFilesAreWrittenDown(t *testing.T) {
+	s, _ := write(t, example(t)...)
+	record, err := Read(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := record.Checks[len(record.Checks)-1]
+	if last.Name != CheckRoles || last.Value != "false" || last.Basis != Declared || !strings.HasSuffix(last.Note, "share 1 file") {
+		t.Errorf("check %+v", last)
+	}
+}

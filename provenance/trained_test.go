@@ -1,0 +1,65 @@
+package provenance
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTrainedOn: the link is reported only when nothing is missing that would prove it.
+func TestTrainedOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Folder, *DatabricksRun)
+		basis  Basis
+		why    string
+	}{
+		"proved": {func(*Folder, *DatabricksRun) {}, Reported,
+			"no file is newer than the run's start, and the listing from before it is the one at recording"},
+		"modified at the very start": {func(f *Folder, r *DatabricksRun) { f.Newest = r.Started }, Reported, "no file is newer"},
+		"listed at the very start":   {func(f *Folder, r *DatabricksRun) { f.Before.Listed = r.Started }, Reported, "no file is newer"},
+		"listing differs": {func(f *Folder, _ *DatabricksRun) { f.Before.Same, f.Before.Changes = false, "1 removed (a.csv)" }, Declared,
+			"the listing from before training differs: 1 removed (a.csv)"},
+		"no start": {func(_ *Folder, r *DatabricksRun) { r.Started = time.Time{} }, Declared,
+			"named by the pipeline; the listing from before training is the one at recording; no run says when training started"},
+		"no start and no listing": {func(f *Folder, r *DatabricksRun) { f.Before, r.Started = nil, time.Time{} }, Declared,
+			"named by the pipeline; no run says when training started"},
+		"no times": {func(f *Folder, _ *DatabricksRun) { f.Newest = time.Time{} }, Declared,
+			"named by the pipeline; the listing from before training is the one at recording; nobody says when its files were modified"},
+		"modified during training": {func(f *Folder, r *DatabricksRun) { f.Newest = r.Started.Add(time.Minute) }, Declared,
+			"a file was modified at 2026-11-23T02:02:00Z, after the run had started at 2026-11-23T02:01:00Z"},
+		"no listing": {func(f *Folder, _ *DatabricksRun) { f.Before = nil }, Declared,
+			"named by the pipeline; no file is newer than the run's start, but no listing from before it tells whether any was removed"},
+		"listed during training": {func(f *Folder, r *DatabricksRun) { f.Before.Listed = r.Started.Add(time.Second) }, Declared,
+			"the listing was taken at 2026-11-23T02:01:01Z, after the run had started at 2026-11-23T02:01:00Z"},
+		"times of a local disk": {func(f *Folder, _ *DatabricksRun) { f.BasisOf["newest"] = Declared }, Declared,
+			"named by the pipeline; the listing from before training is the one at recording; the files' times are those of a local disk, which anybody can set"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, run := find[Folder](example(t)), find[DatabricksRun](example(t))
+			c.change(&f, &run)
+			r := Record{Data: []Folder{f}, Databricks: &run}
+			r.tieTraining()
+			if got := r.Data[0]; !strings.HasPrefix(got.TrainedOn, c.why) || got.Of("trainedOn") != c.basis {
+				t.Errorf("%s: %q, want %s: %q", got.Of("trainedOn"), got.TrainedOn, c.basis, c.why)
+			}
+		})
+	}
+}
+
+func TestTrainedOnWithoutARun(t *testing.T) {
+	r := Record{Data: []Folder{find[Folder](example(t))}}
+	r.tieTraining()
+	if got := r.Data[0]; got.Of("trainedOn") != Declared || !strings.HasSuffix(got.TrainedOn, "no run says when training started") {
+		t.Errorf("%s: %q", got.Of("trainedOn"), got.TrainedOn)
+	}
+}
+
+// TestTyingLeavesTheEvidence: a caller's own map is not written to.
+func TestTyingLeavesTheEvidence(t *testing.T) {
+	evidence := example(t)
+	f := find[Folder](evidence)
+	write(t, evidence...)
+	if _, there := f.BasisOf["trainedOn"]; there {
+		t.Error("the statement changed its evidence")
+	}
+}
