@@ -12,6 +12,8 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -50,12 +52,30 @@ func (v *Vault) login(w http.ResponseWriter, r *http.Request, body string) {
 	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
 		answer(w, http.StatusOK, object{"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize",
 			"token_endpoint": base + "/oauth2/v2.0/token"})
-	case v.has(BadLogin) || !strings.Contains(body, secret) || !strings.Contains(body, v.cloud.Vaults+"%2F.default"):
+	case v.has(BadLogin) || !strings.Contains(body, secret) || !v.isAudience(body):
 		answer(w, http.StatusUnauthorized, object{"error": "invalid_client",
 			"error_description": "AADSTS7000215: Invalid client secret provided. Trace ID: 0 Timestamp: 0"})
 	default:
 		answer(w, http.StatusOK, object{"token_type": "Bearer", "expires_in": 3599, "access_token": token})
 	}
+}
+
+// isAudience tells whether the form of a login asks for a token for one of the doubles.
+func (v *Vault) isAudience(form string) bool {
+	values, err := url.ParseQuery(form)
+	audience, _, found := strings.Cut(values.Get("scope"), "/.default")
+	return err == nil && found && slices.Contains(v.audiences, audience)
+}
+
+// authorised lets only callers with the access token or a shared access signature through.
+func authorised(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+token && !r.URL.Query().Has("sig") {
+			refuse(w, http.StatusUnauthorized, "AuthenticationFailed", "Authentication failed.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // challenge sends a caller without a token to the login.

@@ -1,9 +1,8 @@
 // Package vaultdouble is an Azure Key Vault with one key, and the Entra login in front of it, on a loopback port.
 //
 // The real SDK talks to it unchanged, over TLS, under the real host names: a process that is started with the variables of
-// [Vault.Env] reaches vault.azure.net and login.microsoftonline.com through the double's own proxy (HTTPS_PROXY), trusts the
-// double's own authority (SSL_CERT_FILE), and logs in with a client secret (AZURE_*). Go reads both settings once per process:
-// tests start a process of their own for it.
+// [Vault.Env] reaches vault.azure.net and login.microsoftonline.com through the proxy of package hostproxy, and logs in with
+// a client secret (AZURE_*). Other services of Azure can stand beside it, behind the same login.
 //
 // The shapes are those of https://learn.microsoft.com/rest/api/keyvault/keys (get key, sign, verify; version 7.x), and of
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow.
@@ -17,10 +16,10 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
-	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/hostproxy"
 )
 
 // What the double is called, and who may use it.
@@ -68,6 +67,11 @@ var (
 type Config struct {
 	Key   crypto.Signer // *ecdsa.PrivateKey or *rsa.PrivateKey
 	Cloud Cloud
+	// Others are further services of Azure behind the same proxy and login. Who asks them without the access token, or a
+	// shared access signature, is sent away.
+	Others map[string]http.Handler
+	// Audiences are those that tokens for the others are asked for: https://storage.azure.com.
+	Audiences []string
 }
 
 // Request is one request that reached the double.
@@ -79,14 +83,14 @@ type Request struct {
 
 // Vault is the running double.
 type Vault struct {
-	cloud Cloud
-	key   crypto.Signer
-	env   map[string]string
+	cloud     Cloud
+	key       crypto.Signer
+	audiences []string
+	proxy     *hostproxy.Proxy
 
 	mu       sync.Mutex
 	fault    Fault
 	requests []Request
-	refused  []string // hosts that the proxy was asked for and does not lead to
 }
 
 // Start runs a double until the test ends.
@@ -99,18 +103,12 @@ func Start(t testing.TB, c Config) *Vault {
 	if v.key == nil {
 		v.key = newKey(t)
 	}
-	authority := newAuthority(t, v.cloud.Login, v.Host())
-	server := httptest.NewUnstartedServer(http.HandlerFunc(v.serve))
-	server.TLS = authority.config()
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	proxy := httptest.NewServer(http.HandlerFunc(v.connect(server.Listener.Addr().String())))
-	t.Cleanup(proxy.Close)
-	v.env = map[string]string{
-		"HTTPS_PROXY": proxy.URL, "NO_PROXY": "", "SSL_CERT_FILE": authority.file(t, filepath.Join(t.TempDir(), "ca.pem")),
-		"AZURE_TENANT_ID": tenant, "AZURE_CLIENT_ID": client, "AZURE_CLIENT_SECRET": secret,
-		"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential", "AZURE_ENVIRONMENT": v.cloud.Environment,
+	v.audiences = append([]string{"https://" + v.cloud.Vaults}, c.Audiences...)
+	hosts := map[string]http.Handler{v.cloud.Login: http.HandlerFunc(v.serve), v.Host(): http.HandlerFunc(v.serve)}
+	for host, other := range c.Others {
+		hosts[host] = authorised(other)
 	}
+	v.proxy = hostproxy.Start(t, hosts)
 	return v
 }
 
@@ -130,7 +128,12 @@ func (v *Vault) Host() string { return name + "." + v.cloud.Vaults }
 func (v *Vault) Reference() string { return "azurekms://" + v.Host() + "/" + KeyName }
 
 // Env are the variables with which a process reaches the double.
-func (v *Vault) Env() map[string]string { return v.env }
+func (v *Vault) Env() map[string]string {
+	env := v.proxy.Env()
+	env["AZURE_TENANT_ID"], env["AZURE_CLIENT_ID"], env["AZURE_CLIENT_SECRET"] = tenant, client, secret
+	env["AZURE_TOKEN_CREDENTIALS"], env["AZURE_ENVIRONMENT"] = "EnvironmentCredential", v.cloud.Environment
+	return env
+}
 
 // Secrets must never be repeated by anybody.
 func (v *Vault) Secrets() []string { return []string{secret, token} }
@@ -159,12 +162,8 @@ func (v *Vault) Requests() []Request {
 	return append([]Request(nil), v.requests...)
 }
 
-// Refused are the hosts, other than the vault and the login, that somebody tried to reach through the proxy.
-func (v *Vault) Refused() []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return append([]string(nil), v.refused...)
-}
+// Refused are the hosts, other than those of the doubles, that somebody tried to reach through the proxy.
+func (v *Vault) Refused() []string { return v.proxy.Refused() }
 
 // has tells whether a fault is on; a fault of once is off afterwards.
 func (v *Vault) has(f Fault) bool {

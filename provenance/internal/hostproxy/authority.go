@@ -1,57 +1,23 @@
-package vaultdouble
+package hostproxy
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
 	"math/big"
-	"net"
-	"net/http"
 	"os"
 	"testing"
 	"time"
 )
 
-// connect is an HTTP proxy that leads the two hosts of the double to its server, and no other anywhere.
-func (v *Vault) connect(server string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		known := r.Host == v.cloud.Login+":443" || r.Host == v.Host()+":443"
-		if r.Method != http.MethodConnect || !known {
-			v.mu.Lock()
-			v.refused = append(v.refused, r.Host)
-			v.mu.Unlock()
-			http.Error(w, "the double leads nowhere else", http.StatusForbidden)
-			return
-		}
-		inner, err := net.Dial("tcp", server)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
-		outer, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			inner.Close()
-			return
-		}
-		io.WriteString(outer, "HTTP/1.1 200 Connection established\r\n\r\n")
-		go relay(inner, buffered, outer)
-		relay(outer, inner, inner)
-	}
-}
-
-// relay copies until one side ends, and ends both.
-func relay(to net.Conn, from io.Reader, source net.Conn) {
-	io.Copy(to, from)
-	to.Close()
-	source.Close()
-}
-
-// authority signs the double's certificate, and is trusted by nobody else.
+// authority signs the doubles' certificate, and is trusted by nobody else.
 type authority struct {
-	root []byte
+	root *x509.Certificate
 	leaf tls.Certificate
 }
 
@@ -70,7 +36,20 @@ func newAuthority(t testing.TB, hosts ...string) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{rootDER, tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: leafKey}}
+	parsed, err := x509.ParseCertificate(rootDER)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{parsed, tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: leafKey}}
+}
+
+func newKey(t testing.TB) crypto.Signer {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 func template(name string) *x509.Certificate {
@@ -87,7 +66,7 @@ func (a *authority) config() *tls.Config {
 // file writes the authority's certificate for SSL_CERT_FILE, and returns its path.
 func (a *authority) file(t testing.TB, path string) string {
 	t.Helper()
-	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root})
+	data := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
