@@ -1,0 +1,273 @@
+package source
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/storage/armstorage"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
+)
+
+const armService = "Azure Resource Manager"
+
+// maxArmAnswer and maxArmDepth bound an answer; an honest one has a few kilobytes.
+const (
+	maxArmAnswer = 1 << 20
+	maxArmDepth  = 64
+)
+
+// factory makes the SDK's clients. The SDK must not register resource providers: that would change the subscription.
+func (s StorageAccount) factory(id accountID, used *tokens) (*armstorage.ClientFactory, error) {
+	where, err := resourceManager(s.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	if s.Credential == nil {
+		return nil, errNoIdentity
+	}
+	credential, err := s.Credential()
+	if err != nil {
+		return nil, armFailure(id, "finding an identity", credentialError{err}, used)
+	}
+	return armstorage.NewClientFactory(id.subscription, noting{credential, used}, &arm.ClientOptions{
+		DisableRPRegistration: true,
+		ClientOptions: azcore.ClientOptions{
+			Cloud: where, Transport: s.httpClient(), Retry: s.retry(),
+			Telemetry: policy.TelemetryOptions{ApplicationID: "provenance"},
+		},
+	})
+}
+
+var errNoIdentity = provenance.Misuse(identityHint, "there is no identity to ask Azure Resource Manager with")
+
+const identityHint = "in a pipeline, run the step with a service connection (AzureCLI@2) and map SYSTEM_ACCESSTOKEN; on a workstation, run az login"
+
+// resourceManager is where a cloud is managed.
+func resourceManager(name string) (cloud.Configuration, error) {
+	switch strings.ToLower(strings.Trim(name, ".")) {
+	case "", "public", "core.windows.net", "storage.azure.net":
+		return cloud.AzurePublic, nil
+	case "china", "core.chinacloudapi.cn":
+		return cloud.AzureChina, nil
+	case "usgovernment", "core.usgovcloudapi.net":
+		return cloud.AzureGovernment, nil
+	}
+	return cloud.Configuration{}, provenance.Misuse("the clouds are public, china and usgovernment",
+		"it is not known where the storage accounts of the cloud %q are managed", plain(name))
+}
+
+// retry hands the client's bounds to the SDK, which obeys Retry-After up to MaxRetryDelay and gives up beyond.
+func (s StorageAccount) retry() policy.RetryOptions {
+	o := policy.RetryOptions{MaxRetries: 5, RetryDelay: s.Client.Wait, MaxRetryDelay: s.Client.Patience, TryTimeout: s.Client.AttemptTimeout}
+	if s.Client.Attempts > 0 {
+		o.MaxRetries = int32(s.Client.Attempts) - 1
+	}
+	if o.MaxRetries == 0 {
+		o.MaxRetries = -1 // the SDK takes 0 for its default
+	}
+	if o.TryTimeout <= 0 {
+		o.TryTimeout = time.Minute
+	}
+	return o
+}
+
+// httpClient follows no redirect: the token goes to Azure Resource Manager only.
+func (s StorageAccount) httpClient() *http.Client {
+	t := armTransport{next: s.Client.Transport, most: s.Client.MaxBody, debug: s.Client.Debug}
+	if t.next == nil {
+		plain := http.DefaultTransport.(*http.Transport).Clone()
+		plain.Proxy = nil // it would come from the environment
+		t.next = plain
+	}
+	if t.most <= 0 {
+		t.most = maxArmAnswer
+	}
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// armTransport lies below the SDK, which reads every answer to its end.
+type armTransport struct {
+	next  http.RoundTripper
+	most  int64
+	debug func(string)
+}
+
+func (t armTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer, err := t.next.RoundTrip(req)
+	if err == nil {
+		answer.Body = http.MaxBytesReader(nil, answer.Body, t.most)
+		answer.Body = shortBody{answer.Body}
+	}
+	if t.debug != nil {
+		outcome := "no answer"
+		if err == nil {
+			outcome = plain(answer.Status)
+		}
+		t.debug(req.Method + " " + plain(redact.URL(req.URL.String())) + ": " + outcome)
+	}
+	return answer, err
+}
+
+// shortBody makes the SDK give up on an answer that is too long, rather than ask again.
+type shortBody struct{ io.ReadCloser }
+
+func (b shortBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	var tooLong *http.MaxBytesError
+	if errors.As(err, &tooLong) {
+		err = longAnswer{tooLong.Limit}
+	}
+	return n, err
+}
+
+type longAnswer struct{ limit int64 }
+
+func (e longAnswer) Error() string { return fmt.Sprintf("the answer is longer than %d bytes", e.limit) }
+func (longAnswer) NonRetriable()   {}
+
+// tokens are those that were used: nothing that is stored or told may repeat one.
+type tokens struct {
+	lock sync.Mutex
+	used []string
+}
+
+func (t *tokens) add(token string) {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	if token != "" && !slices.Contains(t.used, token) {
+		t.used = append(t.used, token)
+	}
+}
+
+func (t *tokens) all() []string {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	return slices.Clone(t.used)
+}
+
+// mask makes foreign text fit for an error.
+func (t *tokens) mask(s string) string {
+	for _, token := range t.all() {
+		s = strings.ReplaceAll(s, token, redact.Removed)
+	}
+	return plain(s)
+}
+
+// noting is a credential whose tokens are remembered.
+type noting struct {
+	azcore.TokenCredential
+	tokens *tokens
+}
+
+func (n noting) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	token, err := n.TokenCredential.GetToken(ctx, o)
+	if err != nil {
+		return token, credentialError{err}
+	}
+	n.tokens.add(token.Token)
+	return token, nil
+}
+
+// credentialError is an error of the identity, not of the service.
+type credentialError struct{ error }
+
+func (e credentialError) Unwrap() error { return e.error }
+func (credentialError) NonRetriable()   {}
+
+// ask makes one call of the SDK, and returns the answer as it came.
+func (a *armAsker) ask(ctx context.Context, operation string, call func(context.Context) error) (armAnswer, error) {
+	var response *http.Response
+	err := call(policy.WithCaptureResponse(ctx, &response))
+	if response == nil || response.StatusCode != http.StatusOK {
+		return armAnswer{}, a.failed(ctx, operation, err)
+	}
+	body, broken := runtime.Payload(response)
+	if broken != nil {
+		return armAnswer{}, a.failed(ctx, operation, cmp.Or(err, broken))
+	}
+	if unclear := strictjson.Check(body, maxArmDepth); cmp.Or(unclear, err) != nil {
+		return armAnswer{}, a.nonsense(errors.New(a.used.mask(cmp.Or(unclear, err).Error())))
+	}
+	answer := armAnswer{header: response.Header}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	return answer, decoder.Decode(&answer.body)
+}
+
+// failed makes the error for a call that failed. The SDK's texts hold URLs, whole answers and several lines.
+func (a *armAsker) failed(ctx context.Context, operation string, err error) error {
+	var answer *azcore.ResponseError
+	if own := (credentialError{}); !errors.As(err, &own) && errors.As(err, &answer) {
+		return a.refusedBy(operation, answer)
+	}
+	if done := ctx.Err(); done != nil {
+		return fmt.Errorf("%s, %s: %w", armService, operation, done)
+	}
+	return armFailure(a.accountID, operation, err, a.used)
+}
+
+// armFailure is an error without an answer.
+func armFailure(id accountID, operation string, err error, used *tokens) error {
+	var inURL *url.Error
+	if errors.As(err, &inURL) {
+		err = inURL.Err
+	}
+	text, hint := used.mask(err.Error()), ""
+	var timeout net.Error
+	var identity credentialError
+	switch {
+	case errors.As(err, &identity):
+		hint = identityHint + "; the identity needs the role Reader on " + id.whole
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		text = "no whole answer came in time"
+	}
+	return provenance.WithHint(fmt.Errorf("%s, %s: %s", armService, operation, text), hint)
+}
+
+// refusedBy makes the error for an answer with another status than 200.
+func (a *armAsker) refusedBy(operation string, answer *azcore.ResponseError) error {
+	e := &httpclient.StatusError{Service: armService, Operation: operation, Status: answer.StatusCode, Code: a.used.mask(answer.ErrorCode)}
+	if answer.RawResponse != nil {
+		e.RequestID = a.used.mask(answer.RawResponse.Header.Get("x-ms-request-id"))
+		var said struct{ Error struct{ Message string } }
+		if body, err := runtime.Payload(answer.RawResponse); err == nil && json.Unmarshal(body, &said) == nil {
+			e.Message = a.used.mask(said.Error.Message)
+		}
+	}
+	return provenance.WithHint(e, a.statusHint(answer.StatusCode))
+}
+
+func (a *armAsker) statusHint(status int) string {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "the identity needs the role Reader on " + a.whole
+	case status == http.StatusNotFound:
+		return "is " + a.whole + " the account that holds the data, and the identity one of its tenant?"
+	case status == http.StatusTooManyRequests:
+		return "the service is busy: try again later"
+	case status >= 300 && status < 400:
+		return "Azure Resource Manager does not redirect: does something stand between it and this machine?"
+	}
+	return ""
+}
