@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
@@ -42,11 +43,17 @@ type SourceRule struct {
 	Basis      provenance.Basis
 }
 
-// DataRule is about every data folder; there has to be one. The basis is that of its URI and its digest: it says nothing
-// about the link "trained on", which a later version of the policy can ask for.
+// DataRule is about every data folder; there has to be one. Basis is that of its URI and its digest only: what Azure says of
+// its protection can be reported at best, and the link "trained on" has a rule of its own.
 type DataRule struct {
-	Roots []string // each folder lies within one of them
-	Basis provenance.Basis
+	Roots          []string // each folder lies within one of them
+	Basis          provenance.Basis
+	Immutability   []string         // the grades that are accepted, of provenance.Grades
+	ProtectedUntil time.Time        // no file loses its protection before; zero asks for nothing
+	ProtectedFor   time.Duration    // the same, from the time of the decision
+	MaxDigestAge   time.Duration    // between the reading of any file's bytes and the recording; 0 is any
+	TrainedOn      provenance.Basis // the weakest that is accepted of the link
+	SharedFiles    bool             // a file may be in folders of two roles
 }
 
 // DatabricksRule is about the training run; there has to be one.
@@ -195,10 +202,32 @@ func (r *policyReader) branch(rule *SourceRule) func(string, *yaml.Node) error {
 func (r *policyReader) data(n *yaml.Node) error {
 	rule := &DataRule{}
 	r.policy.Data = rule
-	return r.mapping(n, "data", map[string]setter{
-		"roots": r.list("roots", r.text("a root", r.root(rule))),
-		"basis": r.basis(&rule.Basis),
-	})
+	return r.mapping(n, "data", r.dataFields(rule))
+}
+
+func (r *policyReader) dataFields(rule *DataRule) map[string]setter {
+	return map[string]setter{
+		"roots":          r.list("roots", r.text("a root", r.root(rule))),
+		"basis":          r.basis(&rule.Basis),
+		"immutability":   r.list("immutability", r.text("a grade", r.grade(rule))),
+		"protectedUntil": r.date("protectedUntil", &rule.ProtectedUntil),
+		"protectedFor":   r.duration("protectedFor", &rule.ProtectedFor),
+		"maxDigestAge":   r.duration("maxDigestAge", &rule.MaxDigestAge),
+		"trainedOn":      r.basisOf("trainedOn", &rule.TrainedOn),
+		"sharedFiles":    r.truth("sharedFiles", &rule.SharedFiles),
+	}
+}
+
+// grade reads a grade of immutability. That nobody could tell is no grade that could be accepted.
+func (r *policyReader) grade(rule *DataRule) func(string, *yaml.Node) error {
+	return func(grade string, n *yaml.Node) error {
+		if !slices.Contains(provenance.Grades, grade) || grade == provenance.GradeUnknown {
+			known := slices.DeleteFunc(slices.Clone(provenance.Grades), func(g string) bool { return g == provenance.GradeUnknown })
+			return r.errorAt(n, "", "%q is no grade of immutability that could be accepted; it has to be one of %s", clip(grade), join(known))
+		}
+		rule.Immutability = append(rule.Immutability, grade)
+		return nil
+	}
 }
 
 func (r *policyReader) root(rule *DataRule) func(string, *yaml.Node) error {
@@ -240,8 +269,10 @@ func (r *policyReader) model(n *yaml.Node) error {
 }
 
 // basis reads the weakest accepted basis. Inferred is none that a statement could have.
-func (r *policyReader) basis(to *provenance.Basis) setter {
-	return choice(r.document, "basis", to, provenance.Observed, provenance.Signed, provenance.Reported, provenance.Declared)
+func (r *policyReader) basis(to *provenance.Basis) setter { return r.basisOf("basis", to) }
+
+func (r *policyReader) basisOf(what string, to *provenance.Basis) setter {
+	return choice(r.document, what, to, provenance.Observed, provenance.Signed, provenance.Reported, provenance.Declared)
 }
 
 // keep stores a text as it is.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
 )
@@ -24,8 +25,9 @@ func TestExamplePolicy(t *testing.T) {
 		t.Fatalf("builders %+v", p.Builders)
 	}
 	want := Policy{Name: file, Digest: provenance.SumSHA256(data), Builders: p.Builders, Recheck: RecheckNone,
-		Source:     &SourceRule{Repository: "https://dev.azure.com/contoso/Mortgage/_git/mortgage", Branches: []string{"main", "release/*"}, Clean: true},
-		Data:       &DataRule{Roots: []string{"abfss://mortgages@contoso.dfs.core.windows.net/"}, Basis: provenance.Observed},
+		Source: &SourceRule{Repository: "https://dev.azure.com/contoso/Mortgage/_git/mortgage", Branches: []string{"main", "release/*"}, Clean: true},
+		Data: &DataRule{Roots: []string{"abfss://mortgages@contoso.dfs.core.windows.net/"}, Basis: provenance.Signed, MaxDigestAge: 720 * time.Hour,
+			Immutability: []string{"locked", "version-worm"}, ProtectedUntil: time.Date(2033, 1, 1, 0, 0, 0, 0, time.UTC), TrainedOn: provenance.Reported},
 		Databricks: &DatabricksRule{Result: "SUCCESS", Basis: provenance.Reported},
 		Model:      &ModelRule{InImage: true, Path: "/app/model.bin", Basis: provenance.Observed}}
 	if !reflect.DeepEqual(*p, want) {
@@ -34,6 +36,7 @@ func TestExamplePolicy(t *testing.T) {
 	s := newScene(t)
 	p.Builders[0].Keys = append(p.Builders[0].Keys, s.builder.verifier)
 	s.in.Policy = p
+	then(protected(provenance.GradeLocked, p.Data.ProtectedUntil), reused(time.Hour), tied)(s.night)
 	s.attach(s.night)
 	expect(t, s.decide(), Accepted)
 }
@@ -81,6 +84,26 @@ func TestPolicyErrors(t *testing.T) {
 		"version: 1\ndata: {roots: ['/lake/../etc']}":                                  `p.yaml:2:16: the root "/lake/../etc" has a segment`,
 		"version: 1\ndata: {roots: ['https://h/%2e%2e/']}":                             "has a segment",
 		"version: 1\ndata: {roots: ['https://h/?sv=1']}":                               "has a query",
+		"version: 1\ndata: {}":                                                         "p.yaml:2:7: data is empty",
+		"version: 1\ndata: {digestsNoOlderThan: 1h}":                                   `p.yaml:2:8: data has no key "digestsNoOlderThan"`,
+		"version: 1\ndata: {immutability: locked}":                                     `p.yaml:2:22: immutability is "locked"; it has to be a list`,
+		"version: 1\ndata: {immutability: []}":                                         "p.yaml:2:22: immutability is empty",
+		"version: 1\ndata: {immutability: [locked, Locked]}":                           `p.yaml:2:31: "Locked" is no grade of immutability that could be accepted; it has to be one of locked, locked-append, unlocked, legal-hold, version-worm, none`,
+		"version: 1\ndata: {immutability: [unknown]}":                                  `p.yaml:2:23: "unknown" is no grade of immutability that could be accepted`,
+		"version: 1\ndata: {immutability: [true]}":                                     `p.yaml:2:23: a grade is "true"; it has to be text`,
+		"version: 1\ndata: {protectedUntil: 2033}":                                     `p.yaml:2:24: protectedUntil is "2033"; it has to be a date such as 2033-01-01`,
+		"version: 1\ndata: {protectedUntil: 2033-02-30}":                               `p.yaml:2:24: protectedUntil is "2033-02-30"`,
+		"version: 1\ndata: {protectedUntil: 2033-01-01T00:00:00Z}":                     `p.yaml:2:24: protectedUntil is "2033-01-01T00:00:00Z"`,
+		"version: 1\ndata: {protectedUntil: [2033-01-01]}":                             "p.yaml:2:24: protectedUntil is a list",
+		"version: 1\ndata:\n  protectedUntil:":                                         "p.yaml:3:18: protectedUntil is empty",
+		"version: 1\ndata: {protectedFor: 90}":                                         `p.yaml:2:22: protectedFor is "90"; it has to be a time such as 2160h`,
+		"version: 1\ndata: {protectedFor: 90d}":                                        `p.yaml:2:22: protectedFor is "90d"`,
+		"version: 1\ndata: {protectedFor: 0}":                                          `p.yaml:2:22: protectedFor is "0"`,
+		"version: 1\ndata: {protectedFor: -1h}":                                        `p.yaml:2:22: protectedFor is "-1h"`,
+		"version: 1\ndata: {protectedFor: {a: b}}":                                     "p.yaml:2:22: protectedFor is a mapping",
+		"version: 1\ndata: {maxDigestAge: never}":                                      `p.yaml:2:22: maxDigestAge is "never"`,
+		"version: 1\ndata: {trainedOn: inferred}":                                      `p.yaml:2:19: trainedOn is "inferred"; it has to be one of observed, signed, reported, declared`,
+		"version: 1\ndata: {sharedFiles: no}":                                          `p.yaml:2:21: sharedFiles is "no"; it has to be true or false`,
 		"version: 1\ndatabricks: {result: ''}":                                         "p.yaml:2:22: result is empty",
 		"version: 1\nmodel: {path: /app/m}":                                            "p.yaml:2:8: model asks for a path, but not",
 		"version: 1\nmodel: {inImage: true, path: app/m}":                              `the model's path "app/m" is not a clean absolute path`,
@@ -118,6 +141,16 @@ func TestPolicyErrors(t *testing.T) {
 		if !errors.As(err, &misused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q: %v, want %q", text, err, want)
 		}
+	}
+}
+
+// TestDataRuleIsRead: as it is written; a date may be in quotes.
+func TestDataRuleIsRead(t *testing.T) {
+	p := policy(t, "version: 1\ndata: {protectedUntil: '2033-01-01', protectedFor: 90m, sharedFiles: true, trainedOn: declared, immutability: [none, locked-append]}")
+	want := DataRule{ProtectedUntil: time.Date(2033, 1, 1, 0, 0, 0, 0, time.UTC), ProtectedFor: 90 * time.Minute, SharedFiles: true,
+		TrainedOn: provenance.Declared, Immutability: []string{"none", "locked-append"}}
+	if !reflect.DeepEqual(*p.Data, want) {
+		t.Errorf("read %+v, want %+v", *p.Data, want)
 	}
 }
 

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
+	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
 )
@@ -41,44 +42,16 @@ func (m Mode) atLeast(other Mode) Mode {
 	return m
 }
 
-// Changes are the names of the files that differ from the signed record of a folder.
-type Changes struct {
-	Added    []string `json:"added,omitempty"`
-	Removed  []string `json:"removed,omitempty"`
-	Modified []string `json:"modified,omitempty"`
-}
-
-// None tells whether the folder is what it was.
-func (c Changes) None() bool { return len(c.Added)+len(c.Removed)+len(c.Modified) == 0 }
-
-// maxNamed is how many names of each kind a finding lists.
-const maxNamed = 10
-
-// String lists the changes, for people.
-func (c Changes) String() string {
-	var parts []string
-	for _, kind := range []struct {
-		verb  string
-		names []string
-	}{{"added", c.Added}, {"removed", c.Removed}, {"modified", c.Modified}} {
-		if n := len(kind.names); n > maxNamed {
-			parts = append(parts, fmt.Sprintf("%s %s and %d more", kind.verb, strings.Join(kind.names[:maxNamed], ", "), n-maxNamed))
-		} else if n > 0 {
-			parts = append(parts, kind.verb+" "+strings.Join(kind.names, ", "))
-		}
-	}
-	return strings.Join(parts, "; ")
-}
-
 // Recheck asks the world whether a folder is still what a verified statement says of it. A *provenance.Refused means that
 // it is not; any other error that nobody could tell.
 type Recheck func(ctx context.Context, folder provenance.Folder, mode Mode) (Changes, error)
 
 // Rechecked is what became of one folder.
 type Rechecked struct {
-	URI     string  `json:"uri"`
-	Mode    Mode    `json:"mode"` // what was done, RecheckNone when it was not tried or failed
-	Changes Changes `json:"changes,omitzero"`
+	URI      string    `json:"uri"`
+	Mode     Mode      `json:"mode"`              // what was done, RecheckNone when it was not tried or failed
+	Recorded time.Time `json:"recorded,omitzero"` // when the folder was listed for the record; what was removed was there then
+	Changes  Changes   `json:"changes,omitzero"`
 }
 
 // recheck checks the folders of a statement again, and gives what it found. Only folders that the policy allows are
@@ -105,7 +78,7 @@ func (d *decider) recheck(e *examined) []Finding {
 
 // recheckFolder checks one folder again, if it may.
 func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked, *Finding) {
-	done := Rechecked{URI: folder.URI, Mode: RecheckNone}
+	done := Rechecked{URI: folder.URI, Mode: RecheckNone, Recorded: folder.Listed}
 	if p := d.in.Policy; p != nil && p.Data != nil && p.Data.Roots != nil && !within(folder.URI, p.Data.Roots) {
 		return done, nil // refused as data.root already
 	}
@@ -127,12 +100,53 @@ func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked,
 	if changes.None() {
 		return done, nil
 	}
-	return done, &Finding{Code: "recheck.changed", Expected: folder.Digest.String(), Found: changes.String(), Basis: provenance.Observed,
-		Detail: fmt.Sprintf("%s is not what was recorded: %s", folder.URI, changes), Hint: changedHint(mode)}
+	text := changes.Text(folder.Listed)
+	return done, &Finding{Code: "recheck.changed", Expected: folder.Digest.String(), Found: text, Basis: provenance.Observed,
+		Detail: fmt.Sprintf("%s is not what was recorded: %s%s", folder.URI, text, despite(folder, changes, d.in.Now)), Hint: changedHint(mode, folder, changes, d.in.Now)}
 }
 
-func changedHint(mode Mode) string {
-	if mode == RecheckListing {
+// despite says how changes sit with the protection that was recorded. Nothing keeps new files out of a folder.
+func despite(f provenance.Folder, c Changes, now time.Time) string {
+	total := c.Total()
+	if total.Removed+total.Modified == 0 {
+		return ""
+	}
+	until := ""
+	if f.Protection != nil && !f.Protection.Until.IsZero() {
+		until = " until " + moment(f.Protection.Until)
+	}
+	switch {
+	case impossible(f, c, now):
+		return ", although its files were locked" + until
+	case slices.Contains(keepsUntil, f.Immutability) && expired(f, now):
+		return "; its files were locked" + until + " only"
+	case f.Immutability == provenance.GradeLockedAppend:
+		return "; its files were locked" + until + ", but append writes were allowed"
+	case gradeUnknown(f):
+		return "; whether it was protected is not known"
+	case gradeWords[f.Immutability] == "":
+		return "; its protection was " + f.Immutability
+	}
+	return "; it was " + gradeWords[f.Immutability]
+}
+
+// impossible tells whether the protection that was recorded rules the changes out.
+func impossible(f provenance.Folder, c Changes, now time.Time) bool {
+	total := c.Total()
+	return slices.Contains(keepsUntil, f.Immutability) && !expired(f, now) &&
+		(total.Removed > 0 || total.Modified > 0 && f.Immutability != provenance.GradeLockedAppend)
+}
+
+// expired tells whether a file of the folder may have lost its protection by now.
+func expired(f provenance.Folder, now time.Time) bool {
+	return f.Protection != nil && !f.Protection.Until.IsZero() && !now.Before(f.Protection.Until)
+}
+
+func changedHint(mode Mode, f provenance.Folder, c Changes, now time.Time) string {
+	switch {
+	case impossible(f, c, now):
+		return "Azure allows no such change: was the account or the container made anew, or was the statement made elsewhere?"
+	case mode == RecheckListing && c.Total().Modified > 0:
 		return "the listing differs; --recheck content compares the bytes"
 	}
 	return "restore the folder, or build and record an image from the data as it is now"

@@ -14,8 +14,8 @@ import (
 func (d *decider) rules(e *examined) []Finding {
 	var findings []Finding
 	if p, r := d.in.Policy, e.record; p != nil {
-		findings = collect(slices.Concat(checkSource(p.Source, r.Commit), checkData(p.Data, r.Data),
-			checkDatabricks(p.Databricks, r.Databricks), checkModel(p.Model, r.Model, d.platforms(r.Image)))...)
+		findings = collect(slices.Concat(checkSource(p.Source, r.Commit), checkData(p.Data, r.Data, d.in.Now),
+			checkDatabricks(p.Databricks, r.Databricks), checkModel(p.Model, r.Model, d.platforms(r.Image)), checkChecks(p, r))...)
 	}
 	return append(findings, d.recheck(e)...)
 }
@@ -89,26 +89,6 @@ func normalRepository(repository string) string {
 	return strings.ToLower(scheme) + "://" + strings.ToLower(host) + "/" + path
 }
 
-func checkData(rule *DataRule, folders []provenance.Folder) []*Finding {
-	if rule == nil {
-		return nil
-	}
-	if len(folders) == 0 {
-		return []*Finding{{Code: "data.missing", Detail: "no data folder was recorded", Expected: "a data folder",
-			Hint: "record with --data"}}
-	}
-	var findings []*Finding
-	for _, f := range folders {
-		if rule.Roots != nil && !within(f.URI, rule.Roots) {
-			findings = append(findings, &Finding{Code: "data.root", Detail: "a data folder lies outside the allowed roots",
-				Expected: "within " + strings.Join(rule.Roots, " or "), Found: f.URI, Basis: f.Of("uri")})
-		}
-		findings = append(findings, weak("data", "the address of "+f.URI, f.Of("uri"), rule.Basis),
-			weak("data", "the digest of "+f.URI, f.Of("digest"), rule.Basis))
-	}
-	return findings
-}
-
 func checkDatabricks(rule *DatabricksRule, run *provenance.DatabricksRun) []*Finding {
 	if rule == nil {
 		return nil
@@ -155,6 +135,67 @@ func (d *decider) platforms(image provenance.Image) (names []string) {
 		}
 	}
 	return names
+}
+
+// checkChecks wants no cross-check of the record to have failed. Files in two roles may be allowed.
+func checkChecks(p *Policy, r provenance.Record) []*Finding {
+	var findings []*Finding
+	for _, c := range r.Checks {
+		if c.Name != provenance.CheckRoles && c.Value != "true" && c.Value != "unknown" {
+			findings = append(findings, &Finding{Code: "check." + c.Name, Detail: "a check of the builder's own failed: " + orNothing(c.Note),
+				Expected: "true", Found: orNothing(c.Value), Basis: c.Basis})
+		}
+	}
+	return append(findings, checkRoles(p.Data, r))
+}
+
+// checkRoles wants no file in folders of two roles. A record that lists such files has them, whatever its check says. Only a
+// policy that asks about data wants the check to have been made.
+func checkRoles(rule *DataRule, r provenance.Record) *Finding {
+	if rule != nil && rule.SharedFiles {
+		return nil
+	}
+	found := provenance.Fact{Value: "unknown", Note: "nobody compared them"}
+	for _, c := range r.Checks {
+		if c.Name == provenance.CheckRoles {
+			found = c
+		}
+	}
+	shared := sharedFiles(r.Data)
+	finding := &Finding{Code: "check." + provenance.CheckRoles, Expected: "no file in two roles", Found: orNothing(shared), Basis: found.Basis}
+	switch {
+	case shared != "" || found.Value != "true" && found.Value != "unknown":
+		finding.Detail = strings.Join(nonEmpty("files are in folders of two roles", found.Note), ": ")
+		finding.Hint = "keep them apart; where files may be equal for a good reason, allow data.sharedFiles"
+		return finding
+	case rule != nil && found.Value != "true" && roles(r.Data) > 1:
+		finding.Detail, finding.Found = "nobody could tell whether files are in two roles: "+found.Note, found.Value
+		finding.Undecided, finding.Hint = true, "record again with a newer provenance, or allow data.sharedFiles"
+		return finding
+	}
+	return nil
+}
+
+// sharedFiles names files that are in folders of two roles.
+func sharedFiles(folders []provenance.Folder) string {
+	var all []string
+	for _, f := range folders {
+		for _, s := range f.Shared {
+			all = append(all, fmt.Sprintf("%s of %s in %s", atMost(MaxNamed, s.Names, s.Files), f.URI, s.URI))
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// roles counts the roles that must not share files.
+func roles(folders []provenance.Folder) int {
+	seen := map[string]bool{}
+	for _, f := range folders {
+		if f.Role != "other" {
+			seen[f.Role] = true
+		}
+	}
+	return len(seen)
 }
 
 // checkPlatform wants the model in one platform of the image.

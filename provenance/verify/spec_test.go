@@ -46,4 +46,9 @@ func TestSpecification(t *testing.T) {
 			t.Errorf("the page does not explain the key %s", key)
 		}
 	}
+	for key := range reader.dataFields(&DataRule{}) {
+		if !strings.Contains(string(page), "| `data."+key+"`") {
+			t.Errorf("the page does not explain the key data.%s", key)
+		}
+	}
 }

@@ -88,6 +88,9 @@ func digest(t testing.TB, algorithm provenance.Algorithm, digit string) provenan
 	return d
 }
 
+// at is an hour of a day in November 2026.
+func at(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 0, time.UTC) }
+
 // sha is a sha256 digest that stands for a manifest.
 func sha(t testing.TB, digit string) provenance.Digest { return digest(t, provenance.SHA256, digit) }
 

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/seed-3480f271/provenance/provenance"
 )
@@ -134,6 +135,26 @@ func (d document) truth(what string, to *bool) setter {
 			return d.errorAt(n, "", "%s is %s; it has to be true or false", what, kindOf(n))
 		}
 		*to = strings.EqualFold(n.Value, "true")
+		return nil
+	}
+}
+
+// date reads a day, in quotes or not, as its first moment in UTC.
+func (d document) date(what string, to *time.Time) setter {
+	return func(n *yaml.Node) (err error) {
+		if *to, err = time.Parse(time.DateOnly, n.Value); err != nil || n.Kind != yaml.ScalarNode {
+			return d.errorAt(n, "", "%s is %s; it has to be a date such as 2033-01-01", what, kindOf(n))
+		}
+		return nil
+	}
+}
+
+// duration reads a time that is longer than none.
+func (d document) duration(what string, to *time.Duration) setter {
+	return func(n *yaml.Node) (err error) {
+		if *to, err = time.ParseDuration(n.Value); err != nil || n.Kind != yaml.ScalarNode || *to <= 0 {
+			return d.errorAt(n, "2160h is 90 days", "%s is %s; it has to be a time such as 2160h or 90m", what, kindOf(n))
+		}
 		return nil
 	}
 }

@@ -1,0 +1,174 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+)
+
+// checkData holds each data folder against the rule.
+func checkData(rule *DataRule, folders []provenance.Folder, now time.Time) []*Finding {
+	if rule == nil {
+		return nil
+	}
+	if len(folders) == 0 {
+		return []*Finding{{Code: "data.missing", Detail: "no data folder was recorded", Expected: "a data folder",
+			Hint: "record with --data"}}
+	}
+	var findings []*Finding
+	for _, f := range folders {
+		if rule.Roots != nil && !within(f.URI, rule.Roots) {
+			findings = append(findings, &Finding{Code: "data.root", Detail: "a data folder lies outside the allowed roots",
+				Expected: "within " + strings.Join(rule.Roots, " or "), Found: f.URI, Basis: f.Of("uri")})
+		}
+		findings = append(findings, weak("data", "the address of "+f.URI, f.Of("uri"), rule.Basis),
+			checkDigest(rule.Basis, f), checkImmutability(rule.Immutability, f), checkProtected(rule.protectedUntil(now), f), checkDigestAge(rule.MaxDigestAge, f), checkTrainedOn(rule.TrainedOn, f))
+	}
+	return findings
+}
+
+// checkDigest wants a folder's digest to be known so well, and says why it is not.
+func checkDigest(weakest provenance.Basis, f provenance.Folder) *Finding {
+	finding := weak("data", "the digest of "+f.URI, f.Of("digest"), weakest)
+	switch {
+	case finding == nil:
+	case f.Imported != nil && f.Imported.SealedBy == "":
+		finding.Hint = "other machines computed it, and nobody sealed what they wrote: give provenance digest a --key"
+	case f.Resumed > 0:
+		finding.Hint = "an interrupted run left digests behind, which anybody on the agent could change: record without --state"
+	case f.Imported != nil:
+		finding.Hint = "other machines computed it: accept signed, or record without --manifest"
+	case f.Reused != nil:
+		finding.Hint = "an earlier attestation vouches for files that did not change: accept signed, or record with --reuse never"
+	}
+	return finding
+}
+
+// checkImmutability wants one of the grades. Azure has to have said so: a grade that is only declared proves nothing, and
+// there is no stronger way to know one than to be told.
+func checkImmutability(accepted []string, f provenance.Folder) *Finding {
+	if accepted == nil {
+		return nil
+	}
+	finding := &Finding{Code: "data.immutability", Expected: strings.Join(accepted, " or "), Found: orNothing(f.Immutability), Basis: f.Of("immutability")}
+	switch {
+	case gradeUnknown(f):
+		return undecidedProtection(finding, "whether", f)
+	case slices.Contains(accepted, f.Immutability):
+		return weak("data", "the protection of "+f.URI, f.Of("immutability"), provenance.Reported)
+	}
+	finding.Detail, finding.Hint = fmt.Sprintf("%s is %s", f.URI, gradeWords[f.Immutability]), gradeHints[f.Immutability]
+	if finding.Hint == "" {
+		finding.Detail, finding.Hint = fmt.Sprintf("%s is not protected as the policy asks for", f.URI), lockHint
+	}
+	return finding
+}
+
+const lockHint = "lock the container's retention policy, and record again"
+
+// gradeWords say what a folder of a grade is, and gradeHints what to do when that is not accepted.
+var (
+	gradeWords = map[string]string{
+		provenance.GradeLocked:       "locked by its container's policy",
+		provenance.GradeLockedAppend: "locked, but append writes are allowed: its files can grow",
+		provenance.GradeUnlocked:     "not locked: its retention policy can be shortened or deleted",
+		provenance.GradeLegalHold:    "not locked: its legal hold can be cleared at any time",
+		provenance.GradeVersionWORM:  "locked file by file",
+		provenance.GradeNone:         "not protected",
+	}
+	gradeHints = map[string]string{
+		provenance.GradeLocked:       "the policy may accept locked, too",
+		provenance.GradeLockedAppend: "use a container whose policy forbids append writes, or accept locked-append",
+		provenance.GradeUnlocked:     lockHint,
+		provenance.GradeLegalHold:    lockHint,
+		provenance.GradeVersionWORM:  "the policy may accept version-worm, too",
+		provenance.GradeNone:         lockHint,
+	}
+)
+
+// gradeUnknown tells whether nobody could tell the grade.
+func gradeUnknown(f provenance.Folder) bool {
+	return f.Immutability == "" || f.Immutability == provenance.GradeUnknown
+}
+
+// undecidedProtection says that nobody could tell whether, or until when, a folder is protected.
+func undecidedProtection(finding *Finding, what string, f provenance.Folder) *Finding {
+	why := ""
+	if f.Protection != nil {
+		why = f.Protection.Unknown
+	}
+	finding.Undecided = true
+	finding.Detail = strings.Join(nonEmpty(fmt.Sprintf("nobody could tell %s %s is protected", what, f.URI), why), ": ")
+	finding.Hint = "record with --storage-account-id, by an identity with the role Reader on the account; a local folder is protected by nothing"
+	return finding
+}
+
+// keepsUntil are the grades by which nothing is deleted or overwritten before its time.
+var keepsUntil = []string{provenance.GradeLocked, provenance.GradeLockedAppend, provenance.GradeVersionWORM}
+
+// checkProtected wants every file protected until then. The time of a policy that can be shortened promises nothing.
+func checkProtected(until time.Time, f provenance.Folder) *Finding {
+	if until.IsZero() {
+		return nil
+	}
+	finding := &Finding{Code: "data.protected", Expected: "until " + moment(until), Found: orNothing(f.Immutability), Basis: f.Of("protection")}
+	switch {
+	case gradeUnknown(f):
+		return undecidedProtection(finding, "until when", f)
+	case !slices.Contains(keepsUntil, f.Immutability):
+		finding.Detail, finding.Hint = fmt.Sprintf("%s is not protected until any time: %s", f.URI, orNothing(f.Immutability)), lockHint
+		return finding
+	case f.Protection == nil || f.Protection.Until.IsZero():
+		return undecidedProtection(finding, "until when", f)
+	case f.Protection.Until.Before(until):
+		finding.Detail, finding.Found = fmt.Sprintf("%s is not protected long enough", f.URI), "until "+moment(f.Protection.Until)
+		finding.Hint = "extend the container's retention policy, and record again"
+		return finding
+	}
+	return weak("data", "until when "+f.URI+" is protected", f.Of("protection"), provenance.Reported)
+}
+
+// protectedUntil is the later of the two times that the rule asks for; zero is none.
+func (r *DataRule) protectedUntil(now time.Time) time.Time {
+	until := r.ProtectedUntil
+	if after := now.Add(r.ProtectedFor); r.ProtectedFor > 0 && after.After(until) {
+		until = after
+	}
+	return until
+}
+
+// checkDigestAge wants the bytes behind every digest to have been read not longer than that before the folder was listed for
+// the record. Digests that other machines or an interrupted run left behind have no known age.
+func checkDigestAge(most time.Duration, f provenance.Folder) *Finding {
+	if most == 0 || f.Reused == nil && f.Imported == nil && f.Resumed == 0 {
+		return nil
+	}
+	finding := &Finding{Code: "data.digestAge", Expected: fmt.Sprintf("read at most %s before it was recorded", hours(most)), Basis: f.Of("digest")}
+	if f.Imported != nil || f.Resumed > 0 || f.Reused.ReadSince.IsZero() || f.Listed.IsZero() {
+		finding.Undecided, finding.Found = true, "unknown"
+		finding.Detail = fmt.Sprintf("nobody says when the bytes of %s were read", f.URI)
+		finding.Hint = "imported and resumed digests have no known age: record without --manifest and --state"
+		return finding
+	}
+	if age := f.Listed.Sub(f.Reused.ReadSince); age > most {
+		finding.Detail = fmt.Sprintf("digests of %s are reused for longer than the policy allows", f.URI)
+		finding.Found = fmt.Sprintf("read since %s, %s before", moment(f.Reused.ReadSince), hours(age))
+		finding.Hint = fmt.Sprintf("record with --reuse %s, which reads older files again", hours(most))
+		return finding
+	}
+	return nil
+}
+
+// checkTrainedOn wants the link between folder and model to be known so well. It has a basis of its own, or none.
+func checkTrainedOn(weakest provenance.Basis, f provenance.Folder) *Finding {
+	known, said := f.BasisOf["trainedOn"]
+	if weakest == "" || said && known.AtLeast(weakest) {
+		return nil
+	}
+	return &Finding{Code: "data.trainedOn", Undecided: !said, Expected: string(weakest) + " or better", Found: orNothing(string(known)), Basis: known,
+		Detail: fmt.Sprintf("that the model was trained on %s is only %s: %s", f.URI, orNothing(string(known)), orNothing(f.TrainedOn)),
+		Hint:   "take a listing before training (provenance digest --listing), and record with it and with the training run"}
+}
