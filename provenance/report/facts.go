@@ -62,29 +62,6 @@ func pipelineFacts(p provenance.Pipeline) []fact {
 	return lines
 }
 
-func dataFacts(folders []provenance.Folder, rechecks []verify.Rechecked) (lines []fact) {
-	if len(folders) == 0 {
-		return []fact{{"data", "none recorded", ""}}
-	}
-	for i, f := range folders {
-		label := "data"
-		if i > 0 {
-			label = ""
-		}
-		checked := "not re-checked"
-		if i < len(rechecks) && rechecks[i].Mode != verify.RecheckNone {
-			checked = string(rechecks[i].Mode) + " re-checked now"
-			if !rechecks[i].Changes.None() {
-				checked += ", and changed"
-			}
-		}
-		lines = append(lines,
-			fact{label, f.URI, "used for " + f.Role + ": " + known(f.Of("trainedOn"), "pipeline")},
-			fact{"", join("  ", plural(f.Files, "file"), size(f.Bytes), "dirHash "+f.Digest.Short()), known(f.Of("digest"), "manifest") + "; " + checked})
-	}
-	return lines
-}
-
 func trainingFacts(run *provenance.DatabricksRun) []fact {
 	if run == nil {
 		return nil
@@ -140,6 +117,7 @@ func storedFacts(r provenance.Record) (lines []fact) {
 	for _, f := range r.Data {
 		add(f.Manifest, f.URI)
 		add(f.Index, f.URI)
+		add(f.ProtectionAnswer, f.URI)
 	}
 	if r.Model != nil {
 		add(r.Model.Manifest, "the model")
@@ -180,6 +158,9 @@ func moment(t time.Time) string {
 	}
 	return t.UTC().Format("2 Jan 2006 15:04 UTC")
 }
+
+// day is the day of a time, for people.
+func day(t time.Time) string { return t.UTC().Format("2 Jan 2006") }
 
 // size is a number of bytes for people.
 func size(n int64) string {

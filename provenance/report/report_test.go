@@ -43,8 +43,9 @@ func attestation(t testing.TB) *verify.Attestation {
 	}
 	night := time.Date(2026, 11, 23, 2, 31, 0, 0, time.UTC)
 	folder := func(role, at, digits string, files, bytes int64) provenance.Folder {
-		return provenance.Folder{Grounds: observed("trainedOn"), Role: role, URI: "abfss://mortgages@contoso.dfs.core.windows.net/" + at + "/",
-			Digest: digest(t, provenance.DirHash, digits), Files: files, Bytes: bytes, Immutability: "unknown", TrainedOn: "named by the pipeline"}
+		return provenance.Folder{Grounds: observed("trainedOn", "role"), Role: role, URI: "abfss://mortgages@contoso.dfs.core.windows.net/" + at + "/",
+			Digest: digest(t, provenance.DirHash, digits), Files: files, Bytes: bytes, Listed: night, Immutability: provenance.GradeUnknown,
+			TrainedOn: "named by the pipeline; no run says when training started"}
 	}
 	return &verify.Attestation{
 		Record: provenance.Record{
@@ -55,7 +56,8 @@ func attestation(t testing.TB) *verify.Attestation {
 			Commit: provenance.Commit{Grounds: observed("author", "repository", "ref"), Repository: "https://dev.azure.com/contoso/Mortgage/_git/mortgage", Ref: "refs/heads/main",
 				ID: digest(t, provenance.GitCommit, "e670024"), Subject: "Weight recent applications", Author: provenance.Person{Name: "Ada Lovelace"},
 				Authored: night.Add(-10 * time.Hour), Signature: "none"},
-			Data: []provenance.Folder{folder("train", "20261122T0000", "01ffab", 3, 222298112), folder("test", "20261101T0000", "77d2c0", 1, 4402341478)},
+			Data: []provenance.Folder{lockedFolder(t, folder("train", "20261122T0000", "01ffab", 3, 222298112)),
+				deltaFolder(t, folder("test", "applications", "77d2c0", 9, 4402341478)), folder("other", "20261101T0000", "5c0ffe", 1, 512)},
 			Databricks: &provenance.DatabricksRun{Grounds: provenance.Grounds{Basis: provenance.Reported}, RunID: "81462", Result: "SUCCESS",
 				Ended: night.Add(-time.Hour), Notebook: "/Repos/mortgage/train"},
 			Model: &provenance.Model{Grounds: observed(), Name: "mortgage", Version: "7", URI: "/models/model.bin", Digest: digest(t, provenance.DirHash, "5d5b09"), Files: 1, Bytes: 512,
@@ -67,6 +69,34 @@ func attestation(t testing.TB) *verify.Attestation {
 		Signer:    envelope.Signer{Name: "cosign.pub", Fingerprint: digest(t, provenance.SHA256, "0c2f").String()},
 		Statement: digest(t, provenance.SHA256, "ab"), Where: []string{"referrer sha256:aa", "tag sha256-3f.att"}, Forms: []string{"bundle", "att"},
 	}
+}
+
+// lockedFolder is one that Azure protects, with digests of the night before, and that did not change while the model was trained.
+func lockedFolder(t testing.TB, f provenance.Folder) provenance.Folder {
+	for fact, basis := range map[string]provenance.Basis{"immutability": provenance.Reported, "trainedOn": provenance.Reported, "digest": provenance.Signed} {
+		f.BasisOf[fact] = basis
+	}
+	f.Immutability, f.TrainedOn = provenance.GradeLocked, "no file is newer than the run's start, and the listing from before it is the one at recording"
+	f.Protection = &provenance.Protection{Account: "contoso", Container: "mortgages", Until: time.Date(2033, 11, 1, 0, 0, 0, 0, time.UTC),
+		Policy: &provenance.RetentionPolicy{State: "Locked", Days: 2555}, AskedAt: f.Listed}
+	f.Reused = &provenance.Reused{Files: 2, Bytes: 200000000, ReadSince: f.Listed.AddDate(0, 0, -2), Previous: digest(t, provenance.SHA256, "cafe")}
+	f.Before = &provenance.Before{Listed: f.Listed.Add(-8 * time.Hour), Listing: digest(t, provenance.SHA256, "11"), Same: true, SealedBy: digest(t, provenance.SHA256, "0c2f").String()}
+	return f
+}
+
+// deltaFolder is a snapshot of a Delta table that was hashed elsewhere, of which a file was trained on, too.
+func deltaFolder(t testing.TB, f provenance.Folder) provenance.Folder {
+	for fact, basis := range map[string]provenance.Basis{"immutability": provenance.Reported, "digest": provenance.Declared} {
+		f.BasisOf[fact] = basis
+	}
+	f.Immutability, f.TrainedOn = provenance.GradeLockedAppend, "the listing from before training differs: 1 added (part-9.parquet)"
+	f.Protection = &provenance.Protection{Account: "contoso", Container: "mortgages", Until: time.Date(2033, 11, 1, 0, 0, 0, 0, time.UTC),
+		Policy: &provenance.RetentionPolicy{State: "Locked", Days: 2555, AppendWrites: "all-blobs"}}
+	f.Imported, f.Resumed = &provenance.Imported{Files: 7, Parts: 2}, 1
+	f.Delta = &provenance.DeltaTable{ID: "0b7e5e0e-0000-4000-8000-000000000005", Version: 41, Asked: "run start", Committed: f.Listed.Add(-9 * time.Hour), DataFiles: 8, DeletionVectors: 1}
+	f.Before = &provenance.Before{Listed: f.Listed.Add(-8 * time.Hour), Listing: digest(t, provenance.SHA256, "22"), Changes: "1 added (part-9.parquet)"}
+	f.Shared = []provenance.Shared{{Role: "train", URI: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/", Files: 3, Names: []string{"part-0.parquet", "part-1.parquet"}}}
+	return f
 }
 
 // results are one decision of each kind.
@@ -81,13 +111,18 @@ func results(t testing.TB) map[string]verify.Result {
 	refused := base
 	refused.Verdict, refused.Attestation, refused.Recheck = verify.Refused, attestation(t), verify.RecheckContent
 	refused.Attestation.Record.Commit.Dirty = true
-	refused.Attestation.Rechecks = []verify.Rechecked{{URI: "a", Mode: verify.RecheckContent, Changes: verify.Changes{Added: []string{"new.csv"}}}, {URI: "b", Mode: verify.RecheckNone}}
+	changes := verify.Changes{Added: []verify.Change{{Name: "new.csv", Since: base.Time.Add(-time.Hour)}}, Removed: []verify.Change{{Name: "gone.csv"}},
+		Modified: []verify.Change{{Name: "a.csv", What: "content", Since: base.Time.Add(-2 * time.Hour)}}, More: verify.Counts{Modified: 12}}
+	recorded := refused.Attestation.Record.Data[0].Listed
+	refused.Attestation.Rechecks = []verify.Rechecked{{URI: "a", Mode: verify.RecheckContent, Recorded: recorded, Changes: changes}, {URI: "b", Mode: verify.RecheckNone}}
 	refused.Findings = []verify.Finding{
 		{Code: "source.branch", Detail: "the commit is from another branch", Expected: "release/*", Found: "refs/heads/main", Basis: provenance.Declared,
 			Where: "referrer sha256:aa", Hint: "release from an allowed branch; a detached HEAD is on none"},
 		{Code: "source.basis", Detail: "the commit's branch is only declared", Expected: "reported or better", Found: "declared", Basis: provenance.Declared, Where: "referrer sha256:aa"},
-		{Code: "recheck.changed", Detail: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/ is not what the model was trained on: added new.csv",
-			Expected: "dirHash:01ff", Found: "added new.csv", Basis: provenance.Observed, Where: "referrer sha256:aa"},
+		{Code: "data.immutability", Detail: "abfss://mortgages@contoso.dfs.core.windows.net/applications/ is locked, but append writes are allowed: its files can grow",
+			Expected: "locked or version-worm", Found: "locked-append", Basis: provenance.Reported, Where: "referrer sha256:aa", Hint: "use a container whose policy forbids append writes, or accept locked-append"},
+		{Code: "recheck.changed", Detail: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/ is not what was recorded: " + changes.Text(recorded) + ", although its files were locked until 1 Nov 2033 00:00 UTC",
+			Expected: "dirHash:01ff", Found: changes.Total().String(), Basis: provenance.Observed, Where: "referrer sha256:aa"},
 	}
 
 	undecided := base
@@ -194,7 +229,10 @@ func poisoned(t testing.TB) verify.Result {
 	r := &a.Record
 	r.Commit.Subject, r.Commit.Author.Name, r.Commit.Repository, r.Commit.Ref = poison, poison, poison, poison
 	r.Pipeline.BuilderID, r.Pipeline.InvocationID = poison, poison
-	r.Data[0].URI, r.Data[0].Role, r.Data[0].TrainedOn = poison, poison, poison
+	poisonFolder(&r.Data[0])
+	poisonFolder(&r.Data[1])
+	a.Rechecks = []verify.Rechecked{{URI: poison, Mode: poison, Changes: verify.Changes{Added: []verify.Change{{Name: poison}}, Removed: []verify.Change{{Name: poison}},
+		Modified: []verify.Change{{Name: poison, What: poison}}, More: verify.Counts{Modified: 12}}}}
 	r.Databricks.RunID, r.Databricks.Result, r.Databricks.Notebook = poison, poison, poison
 	r.Model.Name, r.Model.Version, r.Model.Locations[0].Path = poison, poison, poison
 	r.Checks[0] = provenance.Fact{Name: poison, Value: poison, Basis: provenance.Basis(poison), Note: poison}
@@ -202,6 +240,24 @@ func poisoned(t testing.TB) verify.Result {
 	f := verify.Finding{Code: poison, Detail: poison, Expected: poison, Found: poison, Basis: provenance.Basis(poison), Where: poison, Hint: poison}
 	return verify.Result{Verdict: verify.Refused, Image: digest(t, provenance.SHA256, "1"), Repository: poison, Reference: poison, PolicyName: poison,
 		Attestation: a, Findings: []verify.Finding{f}, Warnings: []verify.Finding{f}}
+}
+
+// poisonFolder puts hostile text wherever a folder can have text. Digests are parsed, and times.
+func poisonFolder(f *provenance.Folder) {
+	f.URI, f.Role, f.TrainedOn = poison, poison, poison
+	f.Immutability = map[bool]string{true: provenance.GradeLegalHold, false: f.Immutability}[f.Immutability == provenance.GradeLocked]
+	f.Protection.Account, f.Protection.Unknown, f.Protection.Policy.AppendWrites = poison, poison, poison
+	f.Protection.LegalHolds = []provenance.LegalHold{{Tag: poison, By: poison}}
+	f.Before.Changes, f.Before.SealedBy = poison, poison
+	if f.Imported != nil {
+		f.Imported.SealedBy = poison
+	}
+	if f.Delta != nil {
+		f.Delta.ID, f.Delta.Asked, f.Delta.Operation = poison, poison, poison
+	}
+	for i := range f.Shared {
+		f.Shared[i].Role, f.Shared[i].URI, f.Shared[i].Names = poison, poison, []string{poison, poison}
+	}
 }
 
 func TestHostileText(t *testing.T) {

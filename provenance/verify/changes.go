@@ -29,6 +29,20 @@ type Counts struct {
 	Modified int `json:"modified,omitempty"`
 }
 
+// String is "1 added, 2 modified".
+func (n Counts) String() string {
+	var parts []string
+	for _, kind := range []struct {
+		n    int
+		verb string
+	}{{n.Added, "added"}, {n.Removed, "removed"}, {n.Modified, "modified"}} {
+		if kind.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", kind.n, kind.verb))
+		}
+	}
+	return orNothing(strings.Join(parts, ", "))
+}
+
 // Total is how many files changed, those that are not named included.
 func (c Changes) Total() Counts {
 	return Counts{len(c.Added) + c.More.Added, len(c.Removed) + c.More.Removed, len(c.Modified) + c.More.Modified}

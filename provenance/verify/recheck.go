@@ -100,9 +100,8 @@ func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked,
 	if changes.None() {
 		return done, nil
 	}
-	text := changes.Text(folder.Listed)
-	return done, &Finding{Code: "recheck.changed", Expected: folder.Digest.String(), Found: text, Basis: provenance.Observed,
-		Detail: fmt.Sprintf("%s is not what was recorded: %s%s", folder.URI, text, despite(folder, changes, d.in.Now)), Hint: changedHint(mode, folder, changes, d.in.Now)}
+	return done, &Finding{Code: "recheck.changed", Expected: folder.Digest.String(), Found: changes.Total().String(), Basis: provenance.Observed,
+		Detail: fmt.Sprintf("%s is not what was recorded: %s%s", folder.URI, changes.Text(folder.Listed), despite(folder, changes, d.in.Now)), Hint: changedHint(mode, folder, changes, d.in.Now)}
 }
 
 // despite says how changes sit with the protection that was recorded. Nothing keeps new files out of a folder.

@@ -77,7 +77,8 @@ func TestRecheckAsksForTheRecordedFolder(t *testing.T) {
 	if want := fmt.Sprint(s.data[0].URI, " ", s.data[0].Digest, " ", s.data[0].Index.Digest, " content"); len(asked) != 1 || asked[0] != want {
 		t.Errorf("asked %q, want %q", asked, want)
 	}
-	if f := r.Findings[0]; f.Found != "removed b (last seen 23 Nov 2026 02:25 UTC); modified a (size, since 23 Nov 2026 08:00 UTC)" || f.Basis != provenance.Observed {
+	if f := r.Findings[0]; !strings.HasSuffix(f.Detail, "/ is not what was recorded: removed b (last seen 23 Nov 2026 02:25 UTC); modified a (size, since 23 Nov 2026 08:00 UTC)"+
+		"; whether it was protected is not known") || f.Found != "1 removed, 1 modified" || f.Basis != provenance.Observed {
 		t.Errorf("finding %+v", f)
 	}
 }
@@ -220,6 +221,9 @@ func TestChanges(t *testing.T) {
 	total := Changes{Added: many(1), Removed: many(2), Modified: many(3), More: Counts{10, 20, 30}}.Total()
 	if total != (Counts{11, 22, 33}) {
 		t.Errorf("total %+v", total)
+	}
+	if got := total.String(); got != "11 added, 22 removed, 33 modified" || (Counts{}).String() != "nothing" {
+		t.Error(got)
 	}
 }
 
