@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -25,6 +26,8 @@ type azureFolder struct {
 	single  bool   // path is a blob
 	workers int
 	stall   time.Duration
+
+	retentions *atomic.Bool // listings show the retention of each blob; set by Protection
 }
 
 // openAzure asks Azure only when the URI leaves open whether it is a blob or a folder.
@@ -37,7 +40,7 @@ func openAzure(ctx context.Context, uri string, o Options) (Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &azureFolder{location: l, client: client, prefix: l.path, workers: o.azureWorkers(), stall: o.stall()}
+	f := &azureFolder{location: l, client: client, prefix: l.path, workers: o.azureWorkers(), stall: o.stall(), retentions: new(atomic.Bool)}
 	if l.path == "" || strings.HasSuffix(l.path, "/") {
 		return f, nil
 	}
@@ -79,8 +82,9 @@ func (f *azureFolder) List(ctx context.Context, yield func(Object) error) error 
 	if f.single {
 		return f.listSingle(ctx, yield)
 	}
-	pager := f.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-		Prefix: &f.prefix, Include: container.ListBlobsInclude{Metadata: true}, ResponseFormat: container.StorageResponseFormatXML})
+	worm := f.retentions.Load()
+	pager := f.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &f.prefix, ResponseFormat: container.StorageResponseFormatXML,
+		Include: container.ListBlobsInclude{Metadata: true, ImmutabilityPolicy: worm, LegalHold: worm}})
 	pages := newPages()
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
@@ -109,7 +113,8 @@ func (f *azureFolder) listSingle(ctx context.Context, yield func(Object) error) 
 	if p.ContentLength == nil || p.ETag == nil || p.LastModified == nil {
 		return f.nonsense("no size, ETag or date for " + name)
 	}
-	return yield(objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime))
+	o := objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime)
+	return yield(o.retained(p.ImmutabilityPolicyExpiresOn, p.ImmutabilityPolicyMode, p.LegalHold))
 }
 
 // yieldItem yields an item of a listing, unless it is a directory.
@@ -132,7 +137,20 @@ func (f *azureFolder) yieldItem(item *container.BlobItem, yield func(Object) err
 		return provenance.Refuse("data.name", "rename or remove the blob", "the blob %q in %s has data and a name that ends like a folder's",
 			*item.Name, f.uri)
 	}
-	return yield(objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime))
+	o := objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime)
+	return yield(o.retained(p.ImmutabilityPolicyExpiresOn, p.ImmutabilityPolicyMode, p.LegalHold))
+}
+
+// retained adds what is known of the blob's own retention. A date without a mode, or a mode without a date, is none.
+func (o Object) retained(until *time.Time, mode *blob.ImmutabilityPolicyMode, held *bool) Object {
+	o.Held = held != nil && *held
+	if until == nil || mode == nil {
+		return o
+	}
+	if kind := strings.ToLower(string(*mode)); kind == "locked" || kind == "unlocked" {
+		o.RetainUntil, o.RetainMode = until.UTC(), kind
+	}
+	return o
 }
 
 // objectOfBlob makes ETags comparable: listings have them without quotes, headers with.

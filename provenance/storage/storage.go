@@ -35,6 +35,12 @@ type Object struct {
 	ETag     string    // without quotes; empty for a local file
 	Modified time.Time // UTC
 	Created  time.Time // UTC; zero for a local file
+	// RetainUntil is until when the blob itself must not change (version-level WORM), and RetainMode whether that can be
+	// shortened: "locked", "unlocked", or "" when there is no such retention. Held is a legal hold on the blob itself.
+	// They are known after [Protected] was asked, and always for a single blob.
+	RetainUntil time.Time
+	RetainMode  string
+	Held        bool
 	// Changed is when a local file's data, name or rights last changed (ctime), in nanoseconds since 1970; 0 is unknown.
 	Changed int64
 	place   place // local files on Unix
@@ -62,7 +68,8 @@ type Options struct {
 	SharedKey func(account string) string
 	// Cloud is "public" (or empty), "china", "usgovernment", or the suffix of a storage endpoint, "core.example.net".
 	Cloud string
-	// Workers is what Folder.Workers answers; 0 means one for each core, and for Azure four, but at least eight.
+	// Workers is what Folder.Workers answers, at most [MaxWorkers]; 0 means one for each core, and for Azure four, but at
+	// least eight.
 	Workers int
 	// Transport carries the requests to Azure. An *http.Transport (with a proxy, a CA) is copied and sized to the workers;
 	// anything else is used as it is. Nil is a transport without proxy.
@@ -92,20 +99,26 @@ func changed(name, how string) error {
 // else a folder; a single file is a folder of one object, called by its base name. A folder in Azure that holds nothing
 // cannot be told from one that does not exist: both open, and list nothing.
 //
-// A wrong URI and a missing local path are *provenance.Misused.
+// A wrong URI, a missing local path and an impossible number of workers are *provenance.Misused.
 func Open(ctx context.Context, uri string, o Options) (Folder, error) {
+	if o.Workers < 0 || o.Workers > MaxWorkers {
+		return nil, provenance.Misuse("", "%d workers are not between 1 and %d", o.Workers, MaxWorkers)
+	}
 	if !hasScheme(uri) {
 		return openLocal(uri, o)
 	}
 	return openAzure(ctx, uri, o)
 }
 
+// MaxWorkers is how many files one may want to read at the same time: more connections only make a storage account throttle.
+const MaxWorkers = 256
+
 // localWorkers is one for each core: hashing needs the processor, not the disk.
 func (o Options) localWorkers() int {
 	if o.Workers > 0 {
 		return o.Workers
 	}
-	return runtime.GOMAXPROCS(0)
+	return min(runtime.GOMAXPROCS(0), MaxWorkers)
 }
 
 // azureWorkers hides the latency of requests.
@@ -113,7 +126,7 @@ func (o Options) azureWorkers() int {
 	if o.Workers > 0 {
 		return o.Workers
 	}
-	return max(8, 4*runtime.GOMAXPROCS(0))
+	return min(max(8, 4*runtime.GOMAXPROCS(0)), MaxWorkers)
 }
 
 func (o Options) stall() time.Duration {
