@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the programs of others that the tests run, each from the exact versions in its folder here (a nested Go module
-# with a tool directive, a package-lock.json, or a requirements.txt), into a cache outside the tree:
+# with a tool directive or a main package, a package-lock.json, or a requirements.txt), into a cache outside the tree:
 #
 #     $PROVENANCE_TOOLS (default ~/.cache/provenance-tools) / NAME-KEY / NAME
 #
@@ -8,7 +8,7 @@
 # alone; what is new appears in one rename, so that several builds may run at the same time.
 # provenance/internal/testtools finds the programs by the same rule.
 #
-# usage: build.sh [NAME...]    (default: all; prints the folder of each)
+# usage: build.sh [NAME...]    (default: all but those that only the bench runs; prints the folder of each)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -35,7 +35,7 @@ build_go() {
     need go
     package=$(sed -n 's/^tool //p' "$1/go.mod")
     (cd "$1" && CGO_ENABLED=0 go build -mod=readonly -buildvcs=false -trimpath -ldflags='-s -w' \
-        -o "$staging/$1/$1$(go env GOEXE)" "$package")
+        -o "$staging/$1/$1$(go env GOEXE)" "${package:-.}")
 }
 
 build_npm() {
@@ -66,7 +66,10 @@ build() {
     echo "$target"
 }
 
-[ $# -gt 0 ] || set -- */
+if [ $# = 0 ]; then
+    shopt -s extglob
+    set -- !(rclone)/
+fi
 for name; do
     build "${name%/}"
 done
