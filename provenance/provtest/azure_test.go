@@ -1,0 +1,139 @@
+package provtest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/provtest"
+	"github.com/seed-3480f271/provenance/provenance/source"
+	"github.com/seed-3480f271/provenance/provenance/storage"
+)
+
+// childAccount makes the test binary read from Azure: the proxy can only be given to a new process.
+const childAccount = "PROVTEST_ACCOUNT_ID"
+
+// seen is what the child found.
+type seen struct {
+	Files      map[string]string
+	Protection provenance.Protection
+	Errors     []string
+}
+
+func TestMain(m *testing.M) {
+	if id := os.Getenv(childAccount); id != "" {
+		if err := json.NewEncoder(os.Stdout).Encode(look(context.Background(), id)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// look reads contoso's lake with the real SDKs and the identity of the environment.
+func look(ctx context.Context, id string) (s seen) {
+	credential := storage.NewCredential(os.Getenv, "", nil)
+	s.Files = map[string]string{}
+	folder, err := storage.Open(ctx, "abfss://lake@contoso.dfs.core.windows.net/20261101T0000/",
+		storage.Options{NewCredential: credential, Transport: http.DefaultTransport})
+	if err == nil {
+		err = folder.List(ctx, func(o storage.Object) error {
+			r, err := folder.Open(ctx, o)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			data, err := io.ReadAll(r)
+			s.Files[o.Name] = string(data)
+			return err
+		})
+	}
+	note := func(err error) {
+		if err != nil {
+			s.Errors = append(s.Errors, err.Error())
+		}
+	}
+	note(err)
+	account := source.StorageAccount{ID: id, Credential: credential, Client: source.Client{Transport: http.DefaultTransport}}
+	s.Protection, _, err = account.Container(ctx, "contoso.blob.core.windows.net", "lake")
+	note(err)
+	return s
+}
+
+// lookFrom runs the child against a cloud.
+func lookFrom(t *testing.T, c *provtest.Cloud, id string) (s seen) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{childAccount + "=" + id, "HOME=" + t.TempDir()}
+	for name, value := range c.Env() {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("the child failed: %v\n%s", err, stderr.Bytes())
+	}
+	for _, secret := range c.Secrets() {
+		if bytes.Contains(out, []byte(secret)) || bytes.Contains(stderr.Bytes(), []byte(secret)) {
+			t.Errorf("the secret %q was told:\n%s%s", secret, out, stderr.Bytes())
+		}
+	}
+	if err := json.Unmarshal(out, &s); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	return s
+}
+
+func TestAzure(t *testing.T) {
+	c := provtest.Azure(t)
+	c.Container(provtest.Contoso, "lake")
+	files := map[string]string{"part-0.csv": "52.10,180.00\n", "b/ü 100%.csv": "1\n"}
+	for name, text := range files {
+		c.Put(provtest.Contoso, "lake", map[string][]byte{"20261101T0000/" + name: []byte(text)})
+	}
+	c.Put(provtest.Contoso, "lake", map[string][]byte{"20261101T0000/late.csv": []byte("2\n")})
+	c.Delete(provtest.Contoso, "lake", "20261101T0000/late.csv")
+	if err := c.Protect(provtest.Contoso, "lake", "locked-append", 365); err != nil {
+		t.Fatal(err)
+	}
+	c.Hold(provtest.Contoso, "lake", "case7")
+	s := lookFrom(t, c, c.AccountID(provtest.Contoso))
+	if len(s.Errors) > 0 || !reflect.DeepEqual(s.Files, files) {
+		t.Fatalf("%q, files %q; refused %q", s.Errors, s.Files, c.Refused())
+	}
+	p := s.Protection
+	if p.Policy == nil || p.Policy.State != "Locked" || p.Policy.Days != 365 || p.Policy.AppendWrites != "all-blobs" || len(p.LegalHolds) != 1 || p.Namespace != "hierarchical" {
+		t.Errorf("%+v", p)
+	}
+	if len(c.Asked()) != 2 || len(c.Refused()) != 0 {
+		t.Errorf("asked %q, refused %q", c.Asked(), c.Refused())
+	}
+	if err := c.Protect(provtest.Contoso, "lake", "lokced", 1); err == nil {
+		t.Error("an unknown kind of policy is one")
+	}
+}
+
+func TestAzureFails(t *testing.T) {
+	c := provtest.Azure(t)
+	c.Container(provtest.Contoso, "lake")
+	c.Fail("denied")
+	s := lookFrom(t, c, c.AccountID(provtest.Contoso))
+	if len(s.Errors) != 2 || !strings.Contains(s.Errors[0], "no container lake") || !strings.Contains(s.Errors[1], "403 AuthorizationFailed") {
+		t.Errorf("%q", s.Errors)
+	}
+	c.Fail("")
+	if s = lookFrom(t, c, c.AccountID(provtest.Fabrikam)); len(s.Errors) != 2 || !strings.Contains(s.Errors[1], "not the storage account") {
+		t.Errorf("%q", s.Errors)
+	}
+}
