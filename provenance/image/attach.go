@@ -40,6 +40,7 @@ func (i *Image) Attach(ctx context.Context, a Attachment) error {
 			return fmt.Errorf("attaching to %s@%s: %w", i.store.name(), target.Digest, err)
 		}
 	}
+	i.attached = up.own
 	return nil
 }
 
@@ -77,6 +78,7 @@ type upload struct {
 	image      *Image
 	attachment Attachment
 	sent       map[v1.Hash]bool
+	own        *manifest // that of the first target: the image
 }
 
 // to attaches to one target.
@@ -97,7 +99,11 @@ func (u *upload) to(ctx context.Context, target v1.Descriptor) error {
 	if err := sh.readShared(ctx); err != nil { // only now: between a read and a put others may put, and be lost
 		return err
 	}
-	return sh.settle(ctx, own)
+	if err := sh.settle(ctx, own); err != nil {
+		return err
+	}
+	u.own = cmp.Or(u.own, &own)
+	return nil
 }
 
 // push writes the attestation, unless it is there: blobs first, then the manifests that refer to them. The answer is its
@@ -162,13 +168,16 @@ func (u *upload) store(ctx context.Context, sh *shared, target v1.Descriptor) er
 	}
 	blobs := []blob{bytesBlob(emptyConfig)}
 	for _, s := range u.attachment.Blobs {
-		blobs = append(blobs, blob{hashOf(s.Digest), s.Size, s.Open})
+		blobs = append(blobs, blob{hashOf(s.Digest), s.Size, s.Open, s.Size >= askFrom})
 	}
 	if err := u.send(ctx, blobs); err != nil {
 		return err
 	}
 	return u.image.store.addToJournal(ctx, sh.target, m)
 }
+
+// askFrom is the size from which it costs less to ask for a blob that another night may have sent than to send it again.
+const askFrom = 4 << 10
 
 // send puts each blob once.
 func (u *upload) send(ctx context.Context, blobs []blob) error {
@@ -188,7 +197,7 @@ func (u *upload) send(ctx context.Context, blobs []blob) error {
 }
 
 func bytesBlob(data []byte) blob {
-	return blob{sum(data), int64(len(data)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
+	return blob{sum(data), int64(len(data)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }, false}
 }
 
 // emptyConfig is the configuration of what is no container.

@@ -9,6 +9,9 @@
 //     none, the unique tag sha256-HEX.prov-ID and the index at the tag sha256-HEX point to it.
 //   - the tag sha256-HEX.att: one image with one DSSE envelope a layer, which all writers share.
 //
+// A third tag, provenance-ID with an ID for each pipeline, points to what a pipeline attached last to any image of the
+// repository. It is a hint for the pipeline's next run, and nothing is missing without it.
+//
 // Registries have no compare-and-swap, so the journal is the truth, and the shared places are merged from it until they hold
 // all of it.
 //
@@ -59,6 +62,8 @@ type Image struct {
 	top     manifest // what the reference named
 	self    manifest // the image: top, or its one member that Options.Platform picked
 	members []member // a single image is its own only member
+
+	attached *manifest // what Attach has attached to self last; nil: nothing
 }
 
 // Resolve finds an image, once: everything after speaks digest. The reference is one of

@@ -130,7 +130,12 @@ func (l *layout) journal(ctx context.Context, image v1.Hash) (journal, error) {
 		return journal{}, err
 	}
 	var j journal
+	seen := map[v1.Hash]bool{}
 	for _, d := range index.Manifests {
+		if seen[d.Digest] { // it has a tag, too
+			continue
+		}
+		seen[d.Digest] = true
 		m, err := l.read(ctx, d.Digest, "")
 		if ctx.Err() != nil {
 			return journal{}, ctx.Err()
@@ -165,14 +170,34 @@ func (l *layout) alone(context.Context) (func(), error) {
 	return lockedfile.MutexAt(filepath.Join(l.dir, lockFile)).Lock()
 }
 
-func (l *layout) putBlob(_ context.Context, b blob) error {
+// putBlob writes a blob, unless the same bytes are there: a damaged file is replaced.
+func (l *layout) putBlob(ctx context.Context, b blob) error {
+	if there, err := l.blob(ctx, b.digest, b.size); err == nil {
+		_, err = io.Copy(io.Discard, cancelReader{ctx, there})
+		if there.Close(); err == nil {
+			return nil
+		}
+	}
 	rc, err := b.open()
 	if err != nil {
 		return err
 	}
 	rc = newVerifiedReader(rc, b.digest, b.size)
 	defer rc.Close()
-	return l.writeFile(blobPath(b.digest), rc)
+	return l.writeFile(blobPath(b.digest), cancelReader{ctx, rc})
+}
+
+// cancelReader ends with ctx.
+type cancelReader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (c cancelReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.Reader.Read(p)
 }
 
 // writeFile makes a file appear whole, or not at all.
@@ -207,7 +232,7 @@ func (l *layout) addToJournal(ctx context.Context, _ v1.Hash, m manifest) error 
 // list writes a manifest and lists it in index.json, in place of what had its tag.
 func (l *layout) list(ctx context.Context, m manifest, d v1.Descriptor) error {
 	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(m.raw))), nil }
-	if err := l.putBlob(ctx, blob{m.digest, int64(len(m.raw)), open}); err != nil {
+	if err := l.putBlob(ctx, blob{m.digest, int64(len(m.raw)), open, false}); err != nil {
 		return err
 	}
 	index, err := l.index(ctx)

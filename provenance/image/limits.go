@@ -44,6 +44,7 @@ type limits struct {
 	attestation int64         // bytes of one attestation
 	total       int64         // bytes of all attestations of an image
 	wait        time.Duration // for finding an image, and for all attestations of one
+	stall       time.Duration // for a request in which nothing moves, and for each MiB of a large blob
 	attempts    int           // of one request
 	rounds      int           // of merging the journal into the shared places
 	backoff     time.Duration // before the second attempt; doubled each time
@@ -63,6 +64,7 @@ var defaultLimits = limits{
 	attestation: 8 << 20,
 	total:       64 << 20,
 	wait:        2 * time.Minute,
+	stall:       3 * time.Minute,
 	attempts:    4,
 	rounds:      40,
 	backoff:     200 * time.Millisecond,
@@ -78,8 +80,8 @@ func (l limits) orDefault() limits {
 	return limits{
 		cmp.Or(l.manifest, d.manifest), cmp.Or(l.referrer, d.referrer), cmp.Or(l.metadata, d.metadata), cmp.Or(l.page, d.page), cmp.Or(l.pages, d.pages), cmp.Or(l.referrers, d.referrers),
 		cmp.Or(l.tags, d.tags), cmp.Or(l.layers, d.layers), cmp.Or(l.members, d.members),
-		cmp.Or(l.attestation, d.attestation), cmp.Or(l.total, d.total), cmp.Or(l.wait, d.wait), cmp.Or(l.attempts, d.attempts),
-		cmp.Or(l.rounds, d.rounds), cmp.Or(l.backoff, d.backoff), cmp.Or(l.patience, d.patience),
+		cmp.Or(l.attestation, d.attestation), cmp.Or(l.total, d.total), cmp.Or(l.wait, d.wait), cmp.Or(l.stall, d.stall),
+		cmp.Or(l.attempts, d.attempts), cmp.Or(l.rounds, d.rounds), cmp.Or(l.backoff, d.backoff), cmp.Or(l.patience, d.patience),
 	}
 }
 

@@ -63,15 +63,24 @@ func (r *registry) blob(ctx context.Context, digest v1.Hash, size int64) (io.Rea
 	if digest.Algorithm != "sha256" {
 		return nil, fmt.Errorf("blob %s: only sha256 digests are checked here", digest)
 	}
-	resp, err := r.send(ctx, call{method: http.MethodGet, path: "blobs/" + digest.String()}, http.StatusOK)
+	s, err := newStream(ctx, r, digest)
 	if err != nil {
 		return nil, err
 	}
-	return newVerifiedReader(resp.Body, digest, size), nil
+	return newVerifiedReader(s, digest, size), nil
 }
 
-func (r *registry) hasBlob(ctx context.Context, digest v1.Hash) (bool, error) {
-	resp, err := r.send(ctx, call{method: http.MethodHead, path: "blobs/" + digest.String()}, http.StatusOK)
+func (r *registry) hasBlob(ctx context.Context, digest v1.Hash) (there bool, err error) {
+	err = r.retry(ctx, func() error {
+		there, err = r.askForBlob(ctx, digest)
+		return err
+	})
+	return there, err
+}
+
+// askForBlob asks once whether the blob is there.
+func (r *registry) askForBlob(ctx context.Context, digest v1.Hash) (bool, error) {
+	resp, err := r.once(ctx, call{method: http.MethodHead, path: "blobs/" + digest.String()}, []int{http.StatusOK})
 	if errors.Is(err, errMissing) {
 		return false, nil
 	}
@@ -82,19 +91,21 @@ func (r *registry) hasBlob(ctx context.Context, digest v1.Hash) (bool, error) {
 	return true, nil
 }
 
-// largeBlob is the size from which it pays to ask whether a blob is there before sending it.
-const largeBlob = 1 << 20
-
+// putBlob sends a blob, unless it is there. What failed may have arrived all the same, so it asks before it sends again.
 func (r *registry) putBlob(ctx context.Context, b blob) error {
-	if b.size >= largeBlob {
-		if there, err := r.hasBlob(ctx, b.digest); there || err != nil {
-			return err
+	ask := b.ask
+	return r.retry(ctx, func() error {
+		if ask {
+			if there, err := r.askForBlob(ctx, b.digest); there || err != nil {
+				return err
+			}
 		}
-	}
-	return r.retry(ctx, func() error { return r.upload(ctx, b) })
+		ask = true
+		return r.upload(ctx, b)
+	})
 }
 
-// upload sends a blob in one piece. Its two requests are tried again together: a place for an upload works once.
+// upload sends a blob in one piece, as it is read: no more than a buffer of it is in memory. Its two requests are tried again together: a place for an upload works once.
 func (r *registry) upload(ctx context.Context, b blob) error {
 	resp, err := r.once(ctx, call{method: http.MethodPost, path: "blobs/uploads/", write: true}, []int{http.StatusAccepted})
 	if err != nil {

@@ -243,26 +243,6 @@ func TestBlob(t *testing.T) {
 	}
 }
 
-func TestLargeBlobIsSentOnce(t *testing.T) {
-	host := inMemory(t, true)
-	a := attachment(1)
-	a.Blobs = []provenance.Stored{stored("large", "text/plain", strings.Repeat("x", largeBlob))}
-	attach(t, resolve(t, pushTo(host+"/team/mortgage")(t, "first", single(t)), Options{}), a)
-	log := &recorder{}
-	img := resolve(t, pushTo(host+"/team/mortgage")(t, "second", single(t)), Options{Transport: log})
-	a.Blobs[0].Open = func() (io.ReadCloser, error) { t.Error("it was read again"); return nil, io.EOF }
-	attach(t, img, a)
-	heads := 0
-	for _, s := range log.seen {
-		if strings.HasPrefix(s, "HEAD ") {
-			heads++
-		}
-	}
-	if heads != 1 {
-		t.Errorf("%d HEAD requests, want one, for the large blob:\n%s", heads, strings.Join(log.seen, "\n"))
-	}
-}
-
 // TestWrongBlobIsNotStored has a Stored whose bytes are not what its digest says, and nothing is attached.
 func TestWrongBlobIsNotStored(t *testing.T) {
 	for _, p := range places(t) {

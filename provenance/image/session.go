@@ -149,18 +149,15 @@ func (s *session) once(ctx context.Context, c call, statuses []int) (*http.Respo
 	if c.write {
 		scope = transport.PushScope
 	}
-	client, scheme, err := s.client(ctx, scope)
+	w := newWatch(ctx, s.limits.stall)
+	resp, err := s.do(w, c, scope)
+	w.pause()
 	if err != nil {
-		return nil, s.failed("login", err)
-	}
-	req, err := s.request(ctx, scheme, c)
-	if err != nil {
+		w.end(nil)
 		return nil, err
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, s.failed(c.method+" "+redact.URL(req.URL.Path), err)
-	}
+	w.progress(piece) // the answer is here: its body has the whole limit
+	resp.Body = &watchedBody{resp.Body, w}
 	for _, status := range statuses {
 		if resp.StatusCode == status {
 			return resp, nil
@@ -170,12 +167,29 @@ func (s *session) once(ctx context.Context, c call, statuses []int) (*http.Respo
 	return nil, s.answered(c, resp)
 }
 
-func (s *session) request(ctx context.Context, scheme string, c call) (*http.Request, error) {
+// do logs in, sends the request, and waits for the head of the answer.
+func (s *session) do(w *watch, c call, scope string) (*http.Response, error) {
+	client, scheme, err := s.client(w.ctx, scope)
+	if err != nil {
+		return nil, s.failed("login", w.why(err))
+	}
+	req, err := s.request(w, scheme, c)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, s.failed(c.method+" "+redact.URL(req.URL.Path), w.why(err))
+	}
+	return resp, nil
+}
+
+func (s *session) request(w *watch, scheme string, c call) (*http.Request, error) {
 	target := c.path
 	if !strings.Contains(target, "://") {
 		target = fmt.Sprintf("%s://%s/v2/%s/%s", scheme, s.repo.RegistryStr(), s.repo.RepositoryStr(), c.path)
 	}
-	req, err := http.NewRequestWithContext(ctx, c.method, target, nil)
+	req, err := http.NewRequestWithContext(w.ctx, c.method, target, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -183,10 +197,11 @@ func (s *session) request(ctx context.Context, scheme string, c call) (*http.Req
 		req.Header.Set(k, v)
 	}
 	if c.body != nil {
-		if req.Body, err = c.body(); err != nil {
+		body, err := c.body()
+		if err != nil {
 			return nil, err
 		}
-		req.ContentLength = c.size
+		req.Body, req.ContentLength = &sentBody{ReadCloser: body, watch: w}, c.size
 		if c.size == 0 {
 			req.Body.Close()
 			req.Body = http.NoBody
@@ -202,6 +217,15 @@ type passing struct {
 }
 
 func (p *passing) Unwrap() error { return p.error }
+
+// lasting is err without the mark that it may pass: it was tried often enough.
+func lasting(err error) error {
+	var again *passing
+	if errors.As(err, &again) {
+		return again.error
+	}
+	return err
+}
 
 // failed makes the error for a request without an answer, and for a login that failed.
 func (s *session) failed(operation string, err error) error {
@@ -331,10 +355,7 @@ func (s *session) retry(ctx context.Context, f func() error) error {
 		if !errors.As(err, &again) {
 			return err
 		}
-		if attempt >= s.limits.attempts {
-			return again.error
-		}
-		if err := sleep(ctx, max(jitter(pause), min(again.after, s.limits.patience))); err != nil {
+		if attempt >= s.limits.attempts || sleep(ctx, max(jitter(pause), min(again.after, s.limits.patience))) != nil {
 			return again.error
 		}
 		pause *= 2

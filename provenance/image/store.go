@@ -27,6 +27,7 @@ type store interface {
 
 	// alone keeps other writers of ours out until release is called, where that is possible.
 	alone(ctx context.Context) (release func(), err error)
+	// putBlob writes a blob, of any size, as it is read.
 	putBlob(ctx context.Context, b blob) error
 	// putManifest writes a manifest under a tag that is shared by all writers.
 	putManifest(ctx context.Context, tag string, m manifest) error
@@ -46,7 +47,8 @@ type journal struct {
 type blob struct {
 	digest v1.Hash
 	size   int64
-	open   func() (io.ReadCloser, error)
+	open   func() (io.ReadCloser, error) // for each attempt
+	ask    bool                          // the repository may well have it, from an earlier attestation: ask first
 }
 
 // errMissing is "there is no such manifest or blob": looked at, and absent.

@@ -29,6 +29,8 @@ func newVerifiedReader(rc io.ReadCloser, want v1.Hash, size int64) io.ReadCloser
 // mismatch says that bytes are not what they should be. Trying again does not help.
 type mismatch struct{ error }
 
+func (m *mismatch) Unwrap() error { return m.error }
+
 func mismatched(format string, args ...any) error { return &mismatch{fmt.Errorf(format, args...)} }
 
 func (v *verifiedReader) Read(p []byte) (int, error) {
