@@ -67,8 +67,9 @@ build() {
 }
 
 if [ $# = 0 ]; then
-    shopt -s extglob
-    set -- !(rclone)/
+    for name in */; do
+        [ "$name" = rclone/ ] || set -- "$@" "$name"
+    done
 fi
 for name; do
     build "${name%/}"
