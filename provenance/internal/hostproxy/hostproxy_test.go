@@ -16,8 +16,8 @@ func TestTransport(t *testing.T) {
 	p := hostproxy.Start(t, map[string]http.Handler{"one.example.com": named("one"), "*.blobs.example.com": named("any")})
 	client := &http.Client{Transport: p.Transport()}
 	for url, want := range map[string]string{
-		"https://one.example.com/x":       "one one.example.com",
-		"https://lake.blobs.example.com/": "any lake.blobs.example.com",
+		"https://one.example.com/x":         "one one.example.com",
+		"https://lake.blobs.example.com/":   "any lake.blobs.example.com",
 		"https://a.lake.blobs.example.com/": "", "https://blobs.example.com/": "", "https://two.example.com/": "",
 		"https://one.example.com:8443/": "", "http://one.example.com/": "",
 	} {
