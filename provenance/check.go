@@ -69,15 +69,17 @@ func checkModel(r Record) (*Fact, error) {
 	return &Fact{CheckModel, "true", Observed, ""}, nil
 }
 
-// checkRoles needs folders of different roles. It is as good as the weakest of their digests.
+// checkRoles needs folders of different roles, and somebody who compared them. It is as good as the weakest of their digests.
 func checkRoles(r Record) (*Fact, error) {
 	fact := &Fact{Name: CheckRoles, Value: "true", Basis: Observed}
 	roles := map[string]bool{}
+	compared := true
 	for _, f := range r.Data {
 		if f.Role == "other" {
 			continue
 		}
 		roles[f.Role] = true
+		compared = compared && f.Shared != nil
 		if !f.Of("digest").AtLeast(fact.Basis) {
 			fact.Basis = f.Of("digest")
 		}
@@ -86,8 +88,11 @@ func checkRoles(r Record) (*Fact, error) {
 			fact.Note = fmt.Sprintf("%s of %s and %s of %s share %s", f.Role, f.URI, s.Role, s.URI, countFiles(s.Files))
 		}
 	}
-	if len(roles) < 2 {
+	switch {
+	case len(roles) < 2:
 		return nil, nil
+	case fact.Value == "true" && !compared:
+		return &Fact{CheckRoles, "unknown", Declared, "nobody compared the files of the folders"}, nil
 	}
 	return fact, nil
 }

@@ -5,13 +5,16 @@ import (
 	"testing"
 )
 
-// roleFolder is a folder whose digest is known on a basis.
+// roleFolder is a folder whose digest is known on a basis, and whose files were compared with those of the others.
 func roleFolder(role string, digest Basis, shared ...Shared) Folder {
-	return Folder{Grounds: Grounds{Observed, map[string]Basis{"digest": digest}}, Role: role, URI: "https://contoso.example/" + role + "/", Shared: shared}
+	return Folder{Grounds: Grounds{Observed, map[string]Basis{"digest": digest}}, Role: role, URI: "https://contoso.example/" + role + "/",
+		Shared: append([]Shared{}, shared...)}
 }
 
 func TestCheckRoles(t *testing.T) {
 	same := Shared{Role: "test", URI: "https://contoso.example/test/", Files: 3, Names: []string{"a", "b", "c"}}
+	strange := roleFolder("train", Observed)
+	strange.Shared = nil
 	for name, c := range map[string]struct {
 		data  []Folder
 		value string // empty: no fact
@@ -26,6 +29,9 @@ func TestCheckRoles(t *testing.T) {
 		"three roles, the weakest counts": {[]Folder{roleFolder("test", Signed), roleFolder("train", Declared), roleFolder("validation", Observed)},
 			"true", Declared, ""},
 		"a weak folder of no role": {[]Folder{roleFolder("other", Declared), roleFolder("test", Observed), roleFolder("train", Observed)}, "true", Observed, ""},
+		"nobody compared":          {[]Folder{roleFolder("test", Observed), strange}, "unknown", Declared, "nobody compared the files of the folders"},
+		"nobody compared one, shared": {[]Folder{roleFolder("test", Observed, Shared{Role: "train", URI: "/x/", Files: 1}), strange}, "false", Observed,
+			"test of https://contoso.example/test/ and train of /x/ share 1 file"},
 		"shared": {[]Folder{roleFolder("test", Observed), roleFolder("train", Signed, same)}, "false", Signed,
 			"train of https://contoso.example/train/ and test of https://contoso.example/test/ share 3 files"},
 	} {

@@ -22,7 +22,9 @@ type Folder struct {
 	Protection   *Protection `json:"protection,omitempty"` // what the grade rests on; absent for local folders
 	Delta        *DeltaTable `json:"delta,omitempty"`      // the snapshot, when the folder is a Delta table
 	Before       *Before     `json:"before,omitempty"`     // the listing that was taken before training
-	Shared       []Shared    `json:"shared,omitempty"`     // files that a folder of another role holds, too
+	// Shared are files that a folder of another role holds, too. To [NewStatement], nil says that nobody compared them; an
+	// empty list, that there are none.
+	Shared []Shared `json:"shared,omitempty"`
 	// TrainedOn says why the link between folder and model is as good as BasisOf["trainedOn"].
 	TrainedOn        string `json:"trainedOn"`
 	Manifest         Stored `json:"manifest"` // its digest's hex is the dirHash's

@@ -40,6 +40,7 @@ func tied(n *night) {
 // both adds a test folder, which shares so many files with the train folder.
 func both(shared int64) func(*night) {
 	return func(n *night) {
+		n.data[0].Shared = []provenance.Shared{} // compared, and there are none
 		test := n.data[0]
 		test.Role, test.URI = "test", "abfss://mortgages@contoso.dfs.core.windows.net/20261101T0000/"
 		if shared > 0 {
@@ -177,6 +178,7 @@ func TestDataRules(t *testing.T) {
 		"shared, says otherwise": {`source: {clean: true}`, then(both(3), setCheck(provenance.CheckRoles, "true")), Refused, "check.rolesDisjoint", "part-0.csv and 2 more", ""},
 		"shared, not named":      {`source: {clean: true}`, then(both(0), setCheck(provenance.CheckRoles, "false")), Refused, "check.rolesDisjoint", "nothing", ""},
 		"not compared":           {`data: {sharedFiles: false}`, then(both(0), setCheck(provenance.CheckRoles, "unknown")), Undecided, "check.rolesDisjoint", "unknown", "data.sharedFiles"},
+		"not compared, recorded": {`data: {sharedFiles: false}`, then(both(0), func(n *night) { n.data[0].Shared = nil }), Undecided, "check.rolesDisjoint", "unknown", "data.sharedFiles"},
 		"not compared, old":      {`data: {sharedFiles: false}`, then(both(0), editChecks(func([]any) []any { return []any{} })), Undecided, "check.rolesDisjoint", "unknown", "newer"},
 		"not compared, no rule":  {`source: {clean: true}`, then(both(0), setCheck(provenance.CheckRoles, "unknown")), Accepted, "", "", ""},
 		"another check failed":   {`source: {clean: true}`, setCheck(provenance.CheckModel, "false"), Refused, "check.modelInImage", "false", ""},
@@ -212,6 +214,7 @@ func TestEachFolderIsHeldAgainstTheRules(t *testing.T) {
 	protected(provenance.GradeLocked, at(24, 0).AddDate(9, 0, 0))(s.night)
 	other := folder(t, "validation", "abfss://mortgages@contoso.dfs.core.windows.net/20261101T0000/", "c")
 	other.Protection = &provenance.Protection{Unknown: "a SAS cannot ask"}
+	s.data[0].Shared, other.Shared = []provenance.Shared{}, []provenance.Shared{}
 	s.data = append(s.data, other)
 	s.attach(s.night)
 	r := s.decide()
