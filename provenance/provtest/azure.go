@@ -3,7 +3,9 @@ package provtest
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
@@ -28,12 +30,14 @@ type Cloud struct {
 	vault *vaultdouble.Vault
 	arm   *armdouble.Server
 	blobs map[string]*blobdouble.Server // by account
+	lie   atomic.Value                  // what the storage says wrongly of its containers
 }
 
 // Azure runs a cloud until the test ends.
 func Azure(t testing.TB) *Cloud {
 	t.Helper()
 	c := &Cloud{arm: armdouble.New(), blobs: map[string]*blobdouble.Server{}}
+	c.Contradict("")
 	for _, account := range []string{Contoso, Fabrikam} {
 		c.arm.Account(account, to.Ptr(account == Contoso))
 		c.blobs[account] = blobdouble.New(t)
@@ -54,10 +58,32 @@ func (c *Cloud) serveBlobs(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such account", http.StatusBadGateway)
 		return
 	}
-	inner := r.Clone(r.Context())
-	inner.Host, inner.URL.RawPath = "127.0.0.1", ""
-	inner.URL.Path = "/" + blobdouble.Account + r.URL.Path
-	server.ServeHTTP(w, inner)
+	switch query := r.URL.Query(); {
+	case query.Get("restype") == "account":
+		w.Header().Set("x-ms-is-hns-enabled", strconv.FormatBool(account == Contoso))
+	case query.Get("restype") == "container" && query.Get("comp") == "":
+		c.showContainer(w, account, strings.Trim(r.URL.Path, "/"))
+	default:
+		inner := r.Clone(r.Context())
+		inner.Host, inner.URL.RawPath = "127.0.0.1", ""
+		inner.URL.Path = "/" + blobdouble.Account + r.URL.Path
+		server.ServeHTTP(w, inner)
+	}
+}
+
+// showContainer answers Get Container Properties. The storage knows nothing else than Azure Resource Manager does.
+// Source: https://learn.microsoft.com/rest/api/storageservices/get-container-properties
+func (c *Cloud) showContainer(w http.ResponseWriter, account, container string) {
+	policy, hold, versions, found := c.arm.Shows(account, container)
+	if !found {
+		w.Header().Set("x-ms-error-code", "ContainerNotFound")
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	h := w.Header()
+	h.Set("x-ms-has-immutability-policy", strconv.FormatBool(policy != (c.lie.Load() == "policy")))
+	h.Set("x-ms-has-legal-hold", strconv.FormatBool(hold != (c.lie.Load() == "hold")))
+	h.Set("x-ms-immutable-storage-with-versioning-enabled", strconv.FormatBool(versions))
 }
 
 // Env are the variables with which a process finds the cloud, and logs in.
@@ -108,6 +134,12 @@ func (c *Cloud) Protect(account, container, how string, days int) error {
 func (c *Cloud) Hold(account, container string, tags ...string) {
 	c.arm.Hold(account, container, tags...)
 }
+
+// Version gives the blobs of a container retentions of their own. (None is set: that is for the storage's own double.)
+func (c *Cloud) Version(account, container string) { c.arm.Version(account, container) }
+
+// Contradict makes the storage say the contrary of Azure Resource Manager about "policy" or "hold"; empty ends it.
+func (c *Cloud) Contradict(about string) { c.lie.Store(about) }
 
 // Fail makes Azure Resource Manager misbehave from now on: "denied", "missing", "throttled", "broken" and the other faults of
 // package armdouble; empty ends it.

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/folder"
 	"github.com/seed-3480f271/provenance/provenance/provtest"
 	"github.com/seed-3480f271/provenance/provenance/source"
 	"github.com/seed-3480f271/provenance/provenance/storage"
@@ -24,9 +25,9 @@ const childAccount = "PROVTEST_ACCOUNT_ID"
 
 // seen is what the child found.
 type seen struct {
-	Files      map[string]string
-	Protection provenance.Protection
-	Errors     []string
+	Files  map[string]string
+	Folder provenance.Folder // as graded
+	Errors []string
 }
 
 func TestMain(m *testing.M) {
@@ -43,31 +44,43 @@ func TestMain(m *testing.M) {
 // look reads contoso's lake with the real SDKs and the identity of the environment.
 func look(ctx context.Context, id string) (s seen) {
 	credential := storage.NewCredential(os.Getenv, "", nil)
-	s.Files = map[string]string{}
-	folder, err := storage.Open(ctx, "abfss://lake@contoso.dfs.core.windows.net/20261101T0000/",
-		storage.Options{NewCredential: credential, Transport: http.DefaultTransport})
-	if err == nil {
-		err = folder.List(ctx, func(o storage.Object) error {
-			r, err := folder.Open(ctx, o)
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			data, err := io.ReadAll(r)
-			s.Files[o.Name] = string(data)
-			return err
-		})
-	}
 	note := func(err error) {
 		if err != nil {
 			s.Errors = append(s.Errors, err.Error())
 		}
 	}
+	opened, err := storage.Open(ctx, "abfss://lake@contoso.dfs.core.windows.net/20261101T0000/",
+		storage.Options{NewCredential: credential, Transport: http.DefaultTransport})
+	if err != nil {
+		note(err)
+		return s
+	}
+	s.Files, err = read(ctx, opened)
+	note(err)
+	plane, err := opened.(storage.Protected).Protection(ctx)
 	note(err)
 	account := source.StorageAccount{ID: id, Credential: credential, Client: source.Client{Transport: http.DefaultTransport}}
-	s.Protection, _, err = account.Container(ctx, "contoso.blob.core.windows.net", "lake")
+	arm, _, err := account.Container(ctx, "contoso.blob.core.windows.net", "lake")
 	note(err)
+	if len(s.Errors) == 0 {
+		folder.Protect(&s.Folder, plane, &arm, folder.Retained{})
+	}
 	return s
+}
+
+// read gives the contents of all files.
+func read(ctx context.Context, f storage.Folder) (map[string]string, error) {
+	files := map[string]string{}
+	return files, f.List(ctx, func(o storage.Object) error {
+		r, err := f.Open(ctx, o)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		data, err := io.ReadAll(r)
+		files[o.Name] = string(data)
+		return err
+	})
 }
 
 // lookFrom runs the child against a cloud.
@@ -112,12 +125,41 @@ func TestAzure(t *testing.T) {
 	if len(s.Errors) > 0 || !reflect.DeepEqual(s.Files, files) {
 		t.Fatalf("%q, files %q; refused %q", s.Errors, s.Files, c.Refused())
 	}
-	p := s.Protection
-	if p.Policy == nil || p.Policy.State != "Locked" || p.Policy.Days != 365 || p.Policy.AppendWrites != "all-blobs" || len(p.LegalHolds) != 1 || p.Namespace != "hierarchical" {
-		t.Errorf("%+v", p)
+	p := s.Folder.Protection
+	if s.Folder.Immutability != provenance.GradeLockedAppend || p.Policy.Days != 365 || len(p.LegalHolds) != 1 || p.Namespace != "hierarchical" {
+		t.Errorf("%s %+v", s.Folder.Immutability, p)
 	}
 	if len(c.Asked()) != 2 || len(c.Refused()) != 0 {
 		t.Errorf("asked %q, refused %q", c.Asked(), c.Refused())
+	}
+}
+
+func TestAzureGrades(t *testing.T) {
+	c := provtest.Azure(t)
+	for _, step := range []struct {
+		change func() error
+		want   string
+	}{
+		{func() error { return nil }, provenance.GradeNone},
+		{func() error { c.Hold(provtest.Contoso, "lake", "case7"); return nil }, provenance.GradeLegalHold},
+		{func() error { c.Hold(provtest.Contoso, "lake"); return nil }, provenance.GradeNone},
+		{func() error { return c.Protect(provtest.Contoso, "lake", "unlocked", 7) }, provenance.GradeUnlocked},
+		{func() error { return c.Protect(provtest.Contoso, "lake", "locked", 7) }, provenance.GradeLocked},
+		{func() error { c.Contradict("policy"); return nil }, provenance.GradeUnknown},
+		{func() error { c.Contradict("hold"); return nil }, provenance.GradeUnknown},
+		{func() error { c.Contradict(""); return nil }, provenance.GradeLocked},
+		{func() error { c.Version(provtest.Contoso, "lake"); return nil }, provenance.GradeUnknown},
+	} {
+		if step.want == provenance.GradeNone {
+			c.Container(provtest.Contoso, "lake")
+			c.Put(provtest.Contoso, "lake", map[string][]byte{"20261101T0000/a": []byte("1")})
+		}
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		if s := lookFrom(t, c, c.AccountID(provtest.Contoso)); len(s.Errors) > 0 || s.Folder.Immutability != step.want {
+			t.Errorf("%s %+v, want %s; %q", s.Folder.Immutability, s.Folder.Protection, step.want, s.Errors)
+		}
 	}
 	if err := c.Protect(provtest.Contoso, "lake", "lokced", 1); err == nil {
 		t.Error("an unknown kind of policy is one")

@@ -1,5 +1,6 @@
 // Package source asks the places that know how a model came about: git, the pipeline, Databricks. There is one file for
-// each place, whose type implements provenance.Source.
+// each place, whose type implements provenance.Source. Azure Resource Manager is asked about the container of each data
+// folder, and so gives no evidence of its own.
 //
 // A source returns everything that it was asked for, or an error: absence is never success. What it returns says how it is
 // known (provenance.Basis), and holds no secrets.

@@ -46,6 +46,7 @@ const (
 	Silent        Fault = "silent"         // no answer, until the caller leaves
 	Page          Fault = "page"           // 200 and a web page
 	Empty         Fault = "empty"          // 200 and nothing
+	Undated       Fault = "undated"        // as it should be, but without a date
 )
 
 // Policy is a container's retention policy.
@@ -167,6 +168,17 @@ func (s *Server) Version(account, container string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.held[account+"/"+container].ImmutableStorageWithVersioning = &armstorage.ImmutableStorageWithVersioning{Enabled: to.Ptr(true), TimeStamp: to.Ptr(s.tick())}
+}
+
+// Shows tells what a container has, as the Blob service would; found is false when there is no such container.
+func (s *Server) Shows(account, container string) (policy, hold, versions, found bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.held[account+"/"+container]
+	if c == nil {
+		return false, false, false, false
+	}
+	return *c.HasImmutabilityPolicy, *c.HasLegalHold, c.ImmutableStorageWithVersioning != nil, true
 }
 
 // tick is the double's clock: each change is one hour later.

@@ -31,7 +31,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.Contains(r.URL.Path, "/blobServices/") {
 		what = "container"
 	}
-	if fault := s.note(r, what); fault != None {
+	switch fault := s.note(r, what); fault {
+	case None:
+	case Undated:
+		w.Header()["Date"] = nil // else the server sets it
+	default:
 		misbehave(w, r, fault)
 		return
 	}
