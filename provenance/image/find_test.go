@@ -433,6 +433,7 @@ func TestFindIsBounded(t *testing.T) {
 		"deep names":  {deep, types.OCIUncompressedLayer, 100_000, 8 << 20, "the list of the image's files exceeds"},
 		"sparse file": {sparseBomb(), types.OCIUncompressedLayer, 1 << 20, 8 << 20, "what has to be hashed in the image exceeds"},
 		"zstd window": {[]byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x00}, types.OCILayerZStd, 1 << 20, 8 << 20, "window size exceeded"},
+		"zstd filler": {append([]byte{0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 1}, zeros...), types.OCILayerZStd, 1 << 20, 8 << 20, "the image, packed, exceeds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := newFinder(unknown, newSearchLimits(test.memory, test.bytes))

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -47,6 +48,7 @@ func flatten(ctx context.Context, layers []*layerTree, removed func(layer int, a
 // searchLimits are what the layers of an image can make us do. They are shared by all layers that are read in one search.
 type searchLimits struct {
 	memory *allowance // bytes for names
+	packed *allowance // bytes of layers, as they are stored
 	bytes  *allowance // of unpacked layers
 	hashed *allowance // bytes; more than unpacked for sparse files
 }
@@ -54,6 +56,7 @@ type searchLimits struct {
 func newSearchLimits(memory, bytes int64) searchLimits {
 	return searchLimits{
 		newAllowance("the list of the image's files", memory),
+		newAllowance("the image, packed,", bytes),
 		newAllowance("the image, unpacked,", bytes),
 		newAllowance("what has to be hashed in the image", bytes),
 	}
@@ -94,11 +97,12 @@ func readLayer(ctx context.Context, layer v1.Layer, w *wanted, limits searchLimi
 	if err := checkLayerType(mediaType); err != nil {
 		return nil, err
 	}
-	packed, err := layer.Compressed()
+	stored, err := layer.Compressed()
 	if err != nil {
 		return nil, err
 	}
-	defer packed.Close()
+	defer stored.Close()
+	packed := meteredReader{stored, limits.packed} // not all of it need unpack to something
 	unpacked, err := decompress(packed, mediaType)
 	if err != nil {
 		return nil, err
@@ -108,7 +112,7 @@ func readLayer(ctx context.Context, layer v1.Layer, w *wanted, limits searchLimi
 	content := io.TeeReader(meteredReader{unpacked, limits.bytes}, hash)
 	tree, err := readTar(ctx, content, w, limits)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(limits.packed.take(0), err) // not every decompressor repeats what its reader said
 	}
 	for _, rest := range []io.Reader{content, packed} {
 		if _, err := io.Copy(io.Discard, rest); err != nil {

@@ -297,6 +297,8 @@ func (s *session) answered(c call, resp *http.Response) error {
 	switch resp.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return provenance.WithHint(err, s.loginHint())
+	case http.StatusRequestEntityTooLarge:
+		return provenance.WithHint(err, "does the registry, or a proxy in front of it, limit the size of a request? the index of a million files has some 300 MB")
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))

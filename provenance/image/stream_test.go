@@ -197,6 +197,11 @@ func (b *breaking) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// headless is an answer whose head was sent.
+type headless struct{ *breaking }
+
+func (headless) WriteHeader(int) {}
+
 // TestBrokenDownloadsGoOn breaks the connection every MiB and a half, on registries that know ranges and others.
 func TestBrokenDownloadsGoOn(t *testing.T) {
 	const size, each = 8<<20 + 1, 3 << 19
@@ -214,7 +219,7 @@ func TestBrokenDownloadsGoOn(t *testing.T) {
 		"of unknown length": {func(w http.ResponseWriter, r *http.Request, n int, real http.Handler) {
 			w.(http.Flusher).Flush() // no Content-Length
 			r.Header.Del("Range")
-			real.ServeHTTP(&breaking{w, n * each}, r)
+			real.ServeHTTP(headless{&breaking{w, n * each}}, r)
 		}, 6},
 		"and busy in between": {func(w http.ResponseWriter, r *http.Request, n int, real http.Handler) {
 			if n%2 == 0 {
@@ -471,6 +476,19 @@ func TestStalledUpload(t *testing.T) {
 	undecided(t, err, "less than a MiB moved within 200ms")
 	if opened.Load() != 2 {
 		t.Errorf("it was opened %d times, want 2", opened.Load())
+	}
+}
+
+// TestUploadTooLarge has a proxy that takes small requests only: it is not asked again.
+func TestUploadTooLarge(t *testing.T) {
+	var opened atomic.Int64
+	_, err := uploading(t, large(7, 2<<20, &opened, nil), limits{}, func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+	})
+	undecided(t, err, "status 413", "limit the size of a request")
+	if opened.Load() != 1 {
+		t.Errorf("it was opened %d times, want once", opened.Load())
 	}
 }
 
