@@ -1,0 +1,151 @@
+// Package delta shows the files of one version of a Delta table as a [storage.Folder]: its data files, its deletion
+// vectors, and the files of the log that define the version. A table's folder holds the files of many versions, and of
+// commits that failed; a digest over all of them would say nothing of what a model was trained on.
+//
+// The log is replayed as the protocol says (https://github.com/delta-io/delta/blob/master/PROTOCOL.md): from the newest
+// complete checkpoint that is not newer than the version, then commit by commit. What would let two readers see different
+// files is refused, code data.delta: a missing commit, a feature that is not known, a catalog that decides on commits, a
+// checkpoint that says something else than the commits before it, a checksum that does not fit, a file outside the
+// folder, a file that is gone or has another size.
+//
+// A log is foreign text. Lines of JSON, pages of Parquet, depths and counts are bounded before they are read. Memory is
+// about 64 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names.
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/storage"
+)
+
+// logDir is the folder of a table's log.
+const logDir = "_delta_log"
+
+// At chooses a version. The zero value is the newest.
+type At struct {
+	Version *int64
+	// Before chooses the newest version that was committed at or before it, where Version is nil. A commit's time is its
+	// in-commit timestamp, or else the modification time of its file, of which Azure tells whole seconds.
+	Before time.Time
+}
+
+// asked is the reason for the version, as [provenance.DeltaTable] writes it.
+func (a At) asked() string {
+	switch {
+	case a.Version != nil:
+		return "version"
+	case !a.Before.IsZero():
+		return "run start"
+	}
+	return "now"
+}
+
+// Table is one version of a Delta table, and a [storage.Folder] of its files.
+type Table struct {
+	folder   storage.Folder
+	noun     provenance.DeltaTable
+	warnings []string
+	log      map[string]storage.Object // the files that define the version, by their names in the table
+	files    []wanted                  // data files and deletion vectors, by key
+	source   replay                    // where their names can be read again
+}
+
+// Is tells whether f has a Delta log. It looks at one file of it.
+func Is(ctx context.Context, f storage.Folder) (bool, error) {
+	found := errors.New("found")
+	err := storage.Sub(f, logDir).List(ctx, func(storage.Object) error { return found })
+	switch {
+	case errors.Is(err, found):
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	}
+	return false, err
+}
+
+// Open reads the log of the table in f. Checkpoints are copied into dir, and removed from it again.
+//
+// What does not hold, a version that is not there included, is *provenance.Refused, code data.delta.
+func Open(ctx context.Context, f storage.Folder, at At, dir string) (*Table, error) {
+	l, err := listLog(ctx, f, dir)
+	if err != nil {
+		return nil, err
+	}
+	version, err := l.choose(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.snapshot(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if err := s.checkTime(at); err != nil {
+		return nil, err
+	}
+	if err := l.checkSum(ctx, s); err != nil {
+		return nil, err
+	}
+	return s.table(f, at)
+}
+
+// refuse is the one kind of refusal of this package.
+func refuse(format string, args ...any) error {
+	return refuseHint("", format, args...)
+}
+
+func refuseHint(hint, format string, args ...any) error {
+	return provenance.Refuse("data.delta", hint, format, args...)
+}
+
+// errLimit is a log that is beyond what is read here. It may be valid, so it is not refused.
+var errLimit = errors.New("beyond the limits of this program")
+
+func tooMuch(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{errLimit}, args...)...)
+}
+
+// Noun is what is recorded of the version.
+func (t *Table) Noun() provenance.DeltaTable { return t.noun }
+
+// Warnings say what could not be checked.
+func (t *Table) Warnings() []string { return t.warnings }
+
+// URI is the table's folder.
+func (t *Table) URI() string { return t.folder.URI() }
+
+// Workers is how many files one should read at the same time.
+func (t *Table) Workers() int { return t.folder.Workers() }
+
+// Open opens a file of List.
+func (t *Table) Open(ctx context.Context, o storage.Object) (io.ReadCloser, error) {
+	return t.folder.Open(ctx, o)
+}
+
+// Recorded shows only those files of f whose names are known: a table goes on getting files, which do not belong to the
+// version that was recorded.
+func Recorded(f storage.Folder, names func(string) bool) storage.Folder {
+	return recorded{f, names}
+}
+
+type recorded struct {
+	storage.Folder
+	names func(string) bool
+}
+
+func (r recorded) List(ctx context.Context, yield func(storage.Object) error) error {
+	return r.Folder.List(ctx, func(o storage.Object) error {
+		if !r.names(o.Name) {
+			return nil
+		}
+		return yield(o)
+	})
+}

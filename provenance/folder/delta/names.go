@@ -1,0 +1,167 @@
+package delta
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance/storage"
+)
+
+// The names of files in a log.
+var (
+	commitName     = regexp.MustCompile(`^([0-9]{20})\.json$`)
+	sumName        = regexp.MustCompile(`^([0-9]{20})\.crc$`)
+	checkpointName = regexp.MustCompile(`^([0-9]{20})\.checkpoint\.(?:([0-9]{10})\.([0-9]{10})\.|([0-9A-Za-z-]{36})\.)?(parquet|json)$`)
+)
+
+const (
+	stagedDir  = "_staged_commits/"
+	sidecarDir = "_sidecars/"
+)
+
+// maxLogFiles bounds what a listing of a log may hold, and by it the memory: about 100 MiB.
+const maxLogFiles = 500_000
+
+// history is what a listing of a log shows.
+type history struct {
+	commits     []commit     // by version
+	checkpoints []checkpoint // complete ones, as far as names tell, by version, and the preferred one of a version last
+	sums        map[int64]storage.Object
+	sidecars    map[string]storage.Object
+	staged      string // a commit that waits for a catalog
+}
+
+// commit is the file of one version.
+type commit struct {
+	version int64
+	file    storage.Object
+}
+
+// checkpoint is the state of a table at one version.
+type checkpoint struct {
+	version int64
+	kind    kind
+	parts   []storage.Object
+}
+
+// kind is how a checkpoint is named. Of several of one version, the highest is taken.
+type kind int
+
+const (
+	multiPart kind = iota // deprecated: VERSION.checkpoint.PART.PARTS.parquet
+	uuidJSON              // V2: VERSION.checkpoint.UUID.json
+	uuidParquet
+	classic // VERSION.checkpoint.parquet
+)
+
+// collector sorts the files of a log by what they are.
+type collector struct {
+	history
+	parts map[[2]int64][]storage.Object // of multi-part checkpoints, by version and number of parts
+	files int
+}
+
+func newCollector() *collector {
+	return &collector{history: history{sums: map[int64]storage.Object{}, sidecars: map[string]storage.Object{}},
+		parts: map[[2]int64][]storage.Object{}}
+}
+
+// add takes one file of the log. Files that it does not know, such as compacted logs, do not matter: commits are read.
+func (c *collector) add(o storage.Object) error {
+	if c.files++; c.files > maxLogFiles {
+		return tooMuch("the log has more than %d files", maxLogFiles)
+	}
+	switch {
+	case strings.HasPrefix(o.Name, stagedDir) && strings.HasSuffix(o.Name, ".json"):
+		c.staged = o.Name
+		return nil
+	case strings.HasPrefix(o.Name, sidecarDir):
+		c.sidecars[o.Name] = o
+		return nil
+	}
+	if m := commitName.FindStringSubmatch(o.Name); m != nil {
+		version, err := parseVersion(m[1])
+		c.commits = append(c.commits, commit{version, o})
+		return err
+	}
+	if m := sumName.FindStringSubmatch(o.Name); m != nil {
+		version, err := parseVersion(m[1])
+		c.sums[version] = o
+		return err
+	}
+	if m := checkpointName.FindStringSubmatch(o.Name); m != nil {
+		return c.addCheckpoint(o, m)
+	}
+	return nil
+}
+
+// addCheckpoint takes a file with the groups of checkpointName.
+func (c *collector) addCheckpoint(o storage.Object, m []string) error {
+	version, err := parseVersion(m[1])
+	if err != nil {
+		return err
+	}
+	isJSON := m[5] == "json"
+	switch {
+	case m[2] != "" && !isJSON:
+		of, _ := strconv.ParseInt(m[3], 10, 64) // ten digits
+		c.parts[[2]int64{version, of}] = append(c.parts[[2]int64{version, of}], o)
+	case m[4] != "" && isJSON:
+		c.checkpoints = append(c.checkpoints, checkpoint{version, uuidJSON, []storage.Object{o}})
+	case m[4] != "":
+		c.checkpoints = append(c.checkpoints, checkpoint{version, uuidParquet, []storage.Object{o}})
+	case m[2] == "" && !isJSON:
+		c.checkpoints = append(c.checkpoints, checkpoint{version, classic, []storage.Object{o}})
+	}
+	return nil
+}
+
+func parseVersion(digits string) (int64, error) {
+	version, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return 0, refuse("the log has a file of version %s, which cannot be", digits)
+	}
+	return version, nil
+}
+
+// finish is the history, in order.
+func (c *collector) finish() (*history, error) {
+	if c.staged != "" {
+		return nil, refuseCatalog("it has the staged commit " + c.staged)
+	}
+	for id, parts := range c.parts {
+		if version, of := id[0], id[1]; complete(parts, of) {
+			c.checkpoints = append(c.checkpoints, checkpoint{version, multiPart, parts})
+		}
+	}
+	slices.SortFunc(c.commits, func(a, b commit) int { return compareInt(a.version, b.version) })
+	slices.SortFunc(c.checkpoints, checkpoint.compare)
+	return &c.history, nil
+}
+
+// complete tells whether the parts of a checkpoint are all there. Names differ and match, so they are if each of 1 to of
+// stands in one. The parts are sorted.
+func complete(parts []storage.Object, of int64) bool {
+	if int64(len(parts)) != of {
+		return false
+	}
+	slices.SortFunc(parts, func(a, b storage.Object) int { return strings.Compare(a.Name, b.Name) })
+	for i, part := range parts {
+		if n, _ := strconv.ParseInt(checkpointName.FindStringSubmatch(part.Name)[2], 10, 64); n != int64(i)+1 {
+			return false
+		}
+	}
+	return true
+}
+
+func (c checkpoint) compare(d checkpoint) int {
+	if c.version != d.version {
+		return compareInt(c.version, d.version)
+	}
+	if c.kind != d.kind {
+		return int(c.kind - d.kind)
+	}
+	return strings.Compare(c.parts[0].Name, d.parts[0].Name)
+}

@@ -1,0 +1,339 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// readParquet yields the actions in a Parquet file of a checkpoint, row by row. Columns that do not matter, statistics
+// above all, are not read.
+// Source: https://github.com/delta-io/delta/blob/master/PROTOCOL.md#checkpoint-schema
+func readParquet(ctx context.Context, r io.ReaderAt, size int64, visit func(action) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // what guard lets through and the library trips over
+			err = fmt.Errorf("the Parquet library gave up: %v", p)
+		}
+	}()
+	g := &guard{file: r, size: size}
+	if err := g.footer(); err != nil {
+		return err
+	}
+	file, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+	if err != nil {
+		return err
+	}
+	columns, err := findColumns(file.Root())
+	if err != nil {
+		return err
+	}
+	for i, group := range file.RowGroups() {
+		if group.NumRows() == 0 {
+			continue
+		}
+		if err := g.rowGroup(i, columns.all()); err != nil {
+			return err
+		}
+		if err := columns.read(ctx, group, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// columns are those that matter. A column that the file has not is nil, and reads as null.
+type columns struct {
+	add                                               fileColumns
+	minReader, minWriter, readFeatures, writeFeatures *column
+	id, key, value                                    *column
+	sidecarPath, sidecarSize, version                 *column
+}
+
+type fileColumns struct{ path, size, storage, vector, offset, vectorSize *column }
+
+// column is a leaf, and where its reader stands in the row group.
+type column struct {
+	leaf   *parquet.Column
+	pages  parquet.Pages
+	values parquet.ValueReader
+	page   parquet.Page
+	buffer [128]parquet.Value
+	unread []parquet.Value
+	row    []parquet.Value
+}
+
+// find is the leaf at a path; below an empty name stands the only child, as lists and maps call theirs as they like.
+func find(root *parquet.Column, path ...string) *column {
+	at := root
+	for _, name := range path {
+		if name == "" && len(at.Columns()) == 1 {
+			at = at.Columns()[0]
+		} else if at = at.Column(name); at == nil {
+			return nil
+		}
+	}
+	if !at.Leaf() {
+		return nil
+	}
+	return &column{leaf: at}
+}
+
+func findFile(root *parquet.Column, kind string) fileColumns {
+	const vector = "deletionVector"
+	return fileColumns{path: find(root, kind, "path"), size: find(root, kind, "size"), storage: find(root, kind, vector, "storageType"),
+		vector: find(root, kind, vector, "pathOrInlineDv"), offset: find(root, kind, vector, "offset"), vectorSize: find(root, kind, vector, "sizeInBytes")}
+}
+
+func findColumns(root *parquet.Column) (*columns, error) {
+	c := &columns{
+		add:           findFile(root, "add"),
+		minReader:     find(root, "protocol", "minReaderVersion"),
+		minWriter:     find(root, "protocol", "minWriterVersion"),
+		readFeatures:  find(root, "protocol", "readerFeatures", "", ""),
+		writeFeatures: find(root, "protocol", "writerFeatures", "", ""),
+		id:            find(root, "metaData", "id"),
+		key:           find(root, "metaData", "configuration", "", "key"),
+		value:         find(root, "metaData", "configuration", "", "value"),
+		sidecarPath:   find(root, "sidecar", "path"),
+		sidecarSize:   find(root, "sidecar", "sizeInBytes"),
+		version:       find(root, "checkpointMetadata", "version"),
+	}
+	lists := map[*column]bool{c.readFeatures: true, c.writeFeatures: true, c.key: true, c.value: true}
+	for _, column := range c.all() {
+		if repeated := column.leaf.MaxRepetitionLevel(); repeated > 1 || repeated == 1 && !lists[column] {
+			return nil, fmt.Errorf("the column %v is a list", column.leaf.Path())
+		}
+	}
+	return c, c.kinds()
+}
+
+// all are the columns that are there.
+func (c *columns) all() []*column {
+	var there []*column
+	for _, column := range []*column{c.add.path, c.add.size, c.add.storage, c.add.vector, c.add.offset, c.add.vectorSize,
+		c.minReader, c.minWriter, c.readFeatures, c.writeFeatures, c.id, c.key, c.value, c.sidecarPath, c.sidecarSize, c.version} {
+		if column != nil {
+			there = append(there, column)
+		}
+	}
+	return there
+}
+
+// kinds refuses columns of another type than the protocol says.
+func (c *columns) kinds() error {
+	numbers := map[*column]bool{c.add.size: true, c.add.offset: true, c.add.vectorSize: true, c.minReader: true, c.minWriter: true,
+		c.sidecarSize: true, c.version: true}
+	for _, column := range c.all() {
+		kind := column.leaf.Type().Kind()
+		if number := kind == parquet.Int32 || kind == parquet.Int64; number != numbers[column] || !number && kind != parquet.ByteArray {
+			return fmt.Errorf("the column %v has the type %v", column.leaf.Path(), kind)
+		}
+	}
+	return nil
+}
+
+// read yields the actions of a row group.
+func (c *columns) read(ctx context.Context, group parquet.RowGroup, visit func(action) error) (err error) {
+	chunks, all := group.ColumnChunks(), c.all()
+	for _, column := range all {
+		column.open(chunks[column.leaf.Index()])
+		defer func() { err = errors.Join(err, column.close()) }()
+	}
+	for row := range group.NumRows() {
+		if row%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, column := range all {
+			if err := column.next(); err != nil {
+				return fmt.Errorf("row %d of column %v: %w", row, column.leaf.Path(), err)
+			}
+		}
+		if err := c.yield(visit); err != nil {
+			return err
+		}
+	}
+	for _, column := range all {
+		if more, err := column.fill(); more || err != nil {
+			return errors.Join(fmt.Errorf("the column %v has more rows than its row group", column.leaf.Path()), err)
+		}
+	}
+	return nil
+}
+
+// yield makes actions of the current row.
+func (c *columns) yield(visit func(action) error) error {
+	if path, ok := c.add.path.text(); ok {
+		a := action{add: c.add.action(path)}
+		if err := a.add.checkAdd(); err != nil {
+			return err
+		}
+		return visit(a)
+	}
+	if _, ok := c.minReader.number(); ok {
+		return c.yieldProtocol(visit)
+	}
+	if id, ok := c.id.text(); ok {
+		a := action{metadata: &metadata{id: id, configuration: c.configuration()}}
+		if err := a.metadata.checkShape(); err != nil {
+			return err
+		}
+		return visit(a)
+	}
+	if path, ok := c.sidecarPath.text(); ok {
+		size, known := c.sidecarSize.number()
+		if !known {
+			size = -1
+		}
+		return visit(action{sidecar: &sidecar{path, size}})
+	}
+	if version, ok := c.version.number(); ok {
+		return visit(action{checkpoint: &version})
+	}
+	return nil
+}
+
+func (c *columns) yieldProtocol(visit func(action) error) error {
+	reader, _ := c.minReader.number()
+	writer, _ := c.minWriter.number()
+	if max(reader, writer) > math.MaxInt32 {
+		return errors.New("a protocol that cannot be")
+	}
+	p := &protocol{int(reader), int(writer), c.readFeatures.texts(), c.writeFeatures.texts()}
+	if err := p.checkShape(); err != nil {
+		return err
+	}
+	return visit(action{protocol: p})
+}
+
+// configuration is the map of properties.
+func (c *columns) configuration() map[string]string {
+	keys, values := c.key.texts(), []parquet.Value(nil)
+	if c.value != nil {
+		values = c.value.row
+	}
+	out := map[string]string{}
+	for i, key := range keys {
+		if i < len(values) && !values[i].IsNull() {
+			out[key] = string(values[i].ByteArray())
+		}
+	}
+	return out
+}
+
+func (f fileColumns) action(path string) *fileAction {
+	a := &fileAction{path: path, size: -1}
+	if size, ok := f.size.number(); ok {
+		a.size = size
+	}
+	storage, ok := f.storage.text()
+	if !ok {
+		return a
+	}
+	a.vector = &vector{storage: storage, size: -1}
+	a.vector.path, _ = f.vector.text()
+	if size, ok := f.vectorSize.number(); ok {
+		a.vector.size = size
+	}
+	if offset, ok := f.offset.number(); ok {
+		a.vector.offset = &offset
+	}
+	return a
+}
+
+// open begins a row group.
+func (c *column) open(chunk parquet.ColumnChunk) {
+	c.pages, c.values, c.page, c.unread = chunk.Pages(), nil, nil, nil
+}
+
+func (c *column) close() error {
+	parquet.Release(c.page)
+	c.page = nil
+	return c.pages.Close()
+}
+
+// fill makes sure that something is unread, unless the row group ends.
+func (c *column) fill() (bool, error) {
+	for len(c.unread) == 0 {
+		if c.values == nil {
+			parquet.Release(c.page)
+			page, err := c.pages.ReadPage()
+			if errors.Is(err, io.EOF) {
+				c.page = nil
+				return false, nil
+			}
+			if err != nil {
+				return false, err
+			}
+			c.page, c.values = page, page.Values()
+		}
+		n, err := c.values.ReadValues(c.buffer[:])
+		c.unread = c.buffer[:n]
+		if errors.Is(err, io.EOF) || err == nil && n == 0 {
+			c.values, err = nil, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// next reads the values of one row: one, or of a list as many as it has.
+func (c *column) next() error {
+	c.row = c.row[:0]
+	for {
+		more, err := c.fill()
+		if err != nil {
+			return err
+		}
+		if len(c.row) > 0 && (!more || c.unread[0].RepetitionLevel() == 0) {
+			return nil
+		}
+		if !more {
+			return io.ErrUnexpectedEOF
+		}
+		value := c.unread[0]
+		if c.leaf.MaxRepetitionLevel() == 0 {
+			c.row, c.unread = append(c.row, value), c.unread[1:]
+			return nil
+		}
+		if len(c.row) == maxFeatures {
+			return fmt.Errorf("a list of more than %d values", maxFeatures)
+		}
+		c.row, c.unread = append(c.row, value.Clone()), c.unread[1:]
+	}
+}
+
+// text is the value of the row; false is null.
+func (c *column) text() (string, bool) {
+	if c == nil || c.row[0].IsNull() {
+		return "", false
+	}
+	return string(c.row[0].ByteArray()), true
+}
+
+func (c *column) number() (int64, bool) {
+	if c == nil || c.row[0].IsNull() {
+		return 0, false
+	}
+	if c.row[0].Kind() == parquet.Int32 {
+		return int64(c.row[0].Int32()), true
+	}
+	return c.row[0].Int64(), true
+}
+
+// texts are the values of a list; nil is null, and so is a list of nothing.
+func (c *column) texts() []string {
+	if c == nil || c.row[0].IsNull() {
+		return nil
+	}
+	var out []string
+	for _, value := range c.row {
+		out = append(out, string(value.ByteArray()))
+	}
+	return out
+}
