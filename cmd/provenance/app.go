@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -22,6 +23,7 @@ import (
 // command an Azure agent or a terminal, whatever foreign text it holds.
 func run(ctx context.Context, args []string, p process) status {
 	p.color = wantsColor(p)
+	p.terminal = terminalOf(p.Stderr)
 	p.Stdout, p.Stderr = report.Safe(p.Stdout), report.Safe(p.Stderr)
 	args, err := flagsFirst(args, commands(p))
 	if err == nil {
@@ -40,13 +42,20 @@ func run(ctx context.Context, args []string, p process) status {
 // wantsColor tells whether the result goes to a terminal whose owner has nothing against colours.
 // Source: https://no-color.org
 func wantsColor(p process) bool {
-	f, isFile := p.Stdout.(*os.File)
-	return isFile && term.IsTerminal(int(f.Fd())) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
+	return terminalOf(p.Stdout) != nil && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb"
+}
+
+// terminalOf is a stream's terminal, for a progress bar; nil if it is none.
+func terminalOf(w io.Writer) *os.File {
+	if f, isFile := w.(*os.File); isFile && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
 // commands are the verbs, one file each.
 func commands(p process) []*cli.Command {
-	return []*cli.Command{recordCommand(p), verifyCommand(p), showCommand(p), keygenCommand(p)}
+	return []*cli.Command{recordCommand(p), verifyCommand(p), showCommand(p), digestCommand(p), keygenCommand(p)}
 }
 
 func application(p process) *cli.App {
@@ -123,12 +132,18 @@ type job struct {
 	ctx      context.Context
 	quiet    bool
 	identity func() (azcore.TokenCredential, error) // the Azure identity, made when it is first needed and shared
+	scratch  *scratch
+	workers  int       // files read at a time; 0 asks the storage
+	progress *progress // of the data folders; nil: nobody is told
 }
+
+// atLeastOne is the number of positional arguments of a command that takes several.
+const atLeastOne = -1
 
 // action wraps a command's function: positional arguments are counted, and the deadline is set.
 func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if got := c.Args().Len(); got != wantArgs {
+		if got := c.Args().Len(); got != wantArgs && (wantArgs != atLeastOne || got == 0) {
 			return provenance.Misuse(strings.TrimSpace(fmt.Sprintf("usage: provenance %s [flags] %s", c.Command.Name, c.Command.ArgsUsage)),
 				"%s takes %s, not %q", c.Command.Name, cmp.Or(c.Command.ArgsUsage, "flags only"), c.Args().Slice())
 		}
@@ -139,6 +154,8 @@ func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 		defer cancel()
 		j := &job{process: p, c: c, ctx: ctx, quiet: c.Bool("quiet")}
 		j.identity = storage.NewCredential(p.getenv, c.String("cloud"), transport())
+		j.scratch = &scratch{}
+		defer j.scratch.remove()
 		return do(j)
 	}
 }

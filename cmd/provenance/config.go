@@ -22,6 +22,13 @@ type config struct {
 	Platform       string   `yaml:"platform"`
 	Data           []string `yaml:"data"`
 	DataList       string   `yaml:"data-list"`
+	Manifest       []string `yaml:"manifest"`
+	Listing        []string `yaml:"listing"`
+	Previous       string   `yaml:"previous"`
+	Reuse          string   `yaml:"reuse"`
+	State          string   `yaml:"state"`
+	Workers        int      `yaml:"workers"`
+	StorageAccount []string `yaml:"storage-account-id"`
 	Model          string   `yaml:"model"`
 	ModelName      string   `yaml:"model-name"`
 	ModelVersion   string   `yaml:"model-version"`
@@ -76,7 +83,7 @@ func (cfg *config) distrust(file string, c *cli.Context) error {
 		return provenance.Misuse("give it as --databricks-host, if it is meant",
 			"%s: databricks-host %q is no workspace of Azure Databricks: a file cannot send the token there", file, cfg.DatabricksHost)
 	}
-	for name, path := range map[string]string{"statement": cfg.Statement, "bundle": cfg.Bundle} {
+	for name, path := range map[string]string{"statement": cfg.Statement, "bundle": cfg.Bundle, "state": cfg.State} {
 		if path != "" && path != "-" && !filepath.IsLocal(path) {
 			return provenance.Misuse("give it as --"+name+", if it is meant", "%s: %s %q lies outside of the working folder", file, name, path)
 		}
@@ -124,7 +131,7 @@ func yamlError(err error) string {
 
 // typeWords are YAML's and Go's names of types, for people.
 var typeWords = strings.NewReplacer("!!str", "text", "!!map", "a mapping", "!!seq", "a list", "!!int", "a number", "!!bool", "a truth value",
-	" into []string", " where a list is wanted", " into string", " where text is wanted", " into main.config", " where keys and values are wanted")
+	" into []string", " where a list is wanted", " into string", " where text is wanted", " into int", " where a number is wanted", " into main.config", " where keys and values are wanted")
 
 // override takes the flags that were given.
 func (cfg *config) override(c *cli.Context) {
@@ -132,14 +139,20 @@ func (cfg *config) override(c *cli.Context) {
 		"image": &cfg.Image, "platform": &cfg.Platform, "data-list": &cfg.DataList, "model": &cfg.Model,
 		"model-name": &cfg.ModelName, "model-version": &cfg.ModelVersion, "databricks-host": &cfg.DatabricksHost,
 		"databricks-run": &cfg.DatabricksRun, "repo": &cfg.Repo, "key": &cfg.Key, "statement": &cfg.Statement,
-		"bundle": &cfg.Bundle, "builder-id": &cfg.BuilderID,
+		"bundle": &cfg.Bundle, "builder-id": &cfg.BuilderID, "previous": &cfg.Previous, "reuse": &cfg.Reuse, "state": &cfg.State,
 	} {
 		if c.IsSet(name) {
 			*field = c.String(name)
 		}
 	}
-	if c.IsSet("data") {
-		cfg.Data = c.StringSlice("data")
+	for name, field := range map[string]*[]string{"data": &cfg.Data, "manifest": &cfg.Manifest, "listing": &cfg.Listing,
+		"storage-account-id": &cfg.StorageAccount} {
+		if c.IsSet(name) {
+			*field = c.StringSlice(name)
+		}
+	}
+	if c.IsSet("workers") {
+		cfg.Workers = c.Int("workers")
 	}
 	if cfg.Repo == "" {
 		cfg.Repo = "."

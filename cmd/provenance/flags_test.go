@@ -34,7 +34,7 @@ func TestFlagsFirst(t *testing.T) {
 
 // TestParseData: a role stands before the first equals sign, if that is not part of a path or a URL.
 func TestParseData(t *testing.T) {
-	for in, want := range map[string]dataFolder{
+	for in, want := range map[string]askedFolder{
 		"lake/":                        {"train", "lake/"},
 		"test=lake/":                   {"test", "lake/"},
 		"other=lake/day=1/":            {"other", "lake/day=1/"},

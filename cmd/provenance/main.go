@@ -26,7 +26,8 @@ type process struct {
 	Stdout, Stderr io.Writer
 	LookupEnv      func(string) (string, bool)
 
-	color bool // results go to a terminal that shows colours
+	color    bool     // results go to a terminal that shows colours
+	terminal *os.File // where Stderr goes, if it is one
 }
 
 // getenv is a variable's value, empty if it is not set.

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/folder"
+	"github.com/seed-3480f271/provenance/provenance/folder/delta"
 	"github.com/seed-3480f271/provenance/provenance/image"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 	"github.com/seed-3480f271/provenance/provenance/verify"
@@ -19,55 +19,69 @@ const maxIndex = 1 << 30
 // with lies beside the image; its digest, and that its digests recombine to the folder's, comes from the statement.
 func (j *job) recheck(img *image.Image) verify.Recheck {
 	return func(ctx context.Context, f provenance.Folder, mode verify.Mode) (verify.Changes, error) {
-		index, err := fetchIndex(ctx, img, f)
+		o, err := j.folderOptions(f.URI)
 		if err != nil {
 			return verify.Changes{}, err
 		}
-		opened, err := storage.Open(ctx, f.URI, j.storageOptions())
+		index, err := fetchIndex(ctx, img, f, o.Dir)
 		if err != nil {
 			return verify.Changes{}, err
 		}
-		if opened.URI() != f.URI { // a link has been put into its path
-			return verify.Changes{}, provenance.Refuse("recheck.moved", "", "%s leads to %s now", f.URI, opened.URI())
-		}
-		changes, err := folder.Recheck(ctx, opened, index, string(mode), j.folderOptions(f.URI))
+		opened, err := j.openRecorded(ctx, f, index)
 		if err != nil {
 			return verify.Changes{}, err
 		}
-		more := changes.More
-		return verify.Changes{Added: names(changes.Added, more.Added), Removed: names(changes.Removed, more.Removed),
-			Modified: names(changes.Modified, more.Modified)}, nil
+		defer j.startProgress()()
+		changes, err := folder.Recheck(ctx, opened, index, string(mode), o)
+		if err != nil {
+			return verify.Changes{}, err
+		}
+		return verify.Changes{Added: converted(changes.Added), Removed: converted(changes.Removed), Modified: converted(changes.Modified),
+			More: verify.Counts(changes.More)}, nil
 	}
 }
 
-func fetchIndex(ctx context.Context, img *image.Image, f provenance.Folder) ([]folder.IndexEntry, error) {
+// openRecorded opens a recorded folder; of a Delta table only the files of the version that was recorded.
+func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *folder.Index) (storage.Folder, error) {
+	opened, err := storage.Open(ctx, f.URI, j.storageOptions())
+	if err != nil {
+		return nil, err
+	}
+	if opened.URI() != f.URI { // a link has been put into its path
+		return nil, provenance.Refuse("recheck.moved", "", "%s leads to %s now", f.URI, opened.URI())
+	}
+	if f.Delta == nil {
+		return opened, nil
+	}
+	names := map[string]bool{}
+	for e, err := range index.Entries() {
+		if err != nil {
+			return nil, err
+		}
+		names[e.Name] = true
+	}
+	return delta.Recorded(opened, func(name string) bool { return names[name] }), nil
+}
+
+// fetchIndex reads a folder's index from beside the image into dir.
+func fetchIndex(ctx context.Context, img *image.Image, f provenance.Folder, dir string) (*folder.Index, error) {
 	blob, err := img.Blob(ctx, f.Index.Digest, maxIndex)
 	if err != nil {
 		return nil, fmt.Errorf("fetch the index of %s: %w", f.URI, err)
 	}
 	defer blob.Close()
-	index, err := folder.ParseIndex(blob)
+	index, err := folder.ReadIndex(blob, dir, f.Digest)
 	if err != nil {
 		return nil, fmt.Errorf("read the index of %s: %w", f.URI, err)
 	}
-	return index, folder.CheckIndex(index, f.Digest)
+	index.Listed = f.Listed
+	return index, nil
 }
 
-// names are the changed files, with the time since when; more is how many there are beside them.
-func names(changes []folder.Change, more int) []string {
-	var out []string
+// converted are the same changes in verify's words, which knows no storage.
+func converted(changes []folder.Change) (out []verify.Change) {
 	for _, c := range changes {
-		name := c.Name
-		if c.What != "" {
-			name += " (" + c.What + ")"
-		}
-		if !c.Since.IsZero() {
-			name += " since " + c.Since.UTC().Format(time.RFC3339)
-		}
-		out = append(out, name)
-	}
-	if more > 0 {
-		out = append(out, fmt.Sprintf("(and %d more)", more))
+		out = append(out, verify.Change(c))
 	}
 	return out
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"sync"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
@@ -25,6 +25,12 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
 			&cli.StringSliceFlag{Name: "data", Usage: "data folder `[ROLE=]URI`, repeatable; ROLE is train, validation, test or other"},
 			&cli.StringFlag{Name: "data-list", Usage: "`FILE` with one [ROLE=]URI a line, as the training script wrote it"},
+			&cli.StringSliceFlag{Name: "manifest", Usage: "digests that other machines computed: digest `FILE` of a --data folder, or of one shard of it, repeatable"},
+			&cli.StringSliceFlag{Name: "listing", Usage: "`FILE` that `digest --listing` wrote before training, repeatable"},
+			&cli.StringFlag{Name: "reuse", Usage: "reuse digests of blobs that did not change: `auto`, never, or read within a time such as 720h", Value: "auto"},
+			&cli.StringFlag{Name: "previous", Usage: "image `REF` whose digests may be reused (default: this pipeline's last one in the same repository)"},
+			&cli.StringSliceFlag{Name: "storage-account-id", Usage: "Azure resource `ID` of a storage account, whose retention policies are asked for, repeatable"},
+			stateFlag(), workersFlag(),
 			&cli.StringFlag{Name: "model", Usage: "model file or folder, `PATH` or URI"},
 			&cli.StringFlag{Name: "model-name", Usage: "the model's `NAME` (default: the last part of --model)"},
 			&cli.StringFlag{Name: "model-version", Usage: "the model's `VERSION`"},
@@ -47,8 +53,10 @@ type recorder struct {
 	*job
 	cfg      config
 	format   string
+	reuse    reuse
 	image    *image.Image
-	key      *sign.Key
+	key      *sign.Key // nil in a dry run without one
+	lock     sync.Mutex
 	evidence []provenance.Evidence
 }
 
@@ -64,8 +72,20 @@ func record(j *job) error {
 	if err := r.cfg.check(j.c.Bool("dry-run")); err != nil {
 		return err
 	}
+	if r.reuse, err = parseReuse(r.cfg.Reuse); err != nil {
+		return err
+	}
+	if r.workers, err = workers(r.cfg.Workers); err != nil {
+		return err
+	}
 	key := r.loadKey()
-	if err := r.collect(); err != nil {
+	if err := r.askSources(); err != nil {
+		return err
+	}
+	if r.key, err = key(); err != nil {
+		return err
+	}
+	if err := r.readData(); err != nil {
 		return err
 	}
 	statement, payload, err := r.statement()
@@ -74,9 +94,6 @@ func record(j *job) error {
 	}
 	if j.c.Bool("dry-run") {
 		return r.finish(statement, payload, nil, false)
-	}
-	if r.key, err = key(); err != nil {
-		return err
 	}
 	return r.attach(statement, payload)
 }
@@ -131,14 +148,28 @@ func (r *recorder) statement() (provenance.Statement, []byte, error) {
 	if err := provenance.CheckSecrets("the statement", payload, r.secrets()...); err != nil {
 		return statement, nil, err
 	}
-	for _, e := range r.evidence {
-		if run, ok := e.(provenance.DatabricksRun); ok {
-			if err := r.checkStored(run.Answer); err != nil {
-				return statement, nil, err
-			}
+	for _, answer := range r.answers() {
+		if err := r.checkStored(answer); err != nil {
+			return statement, nil, err
 		}
 	}
 	return statement, payload, nil
+}
+
+// answers are the stored answers of services.
+func (r *recorder) answers() []provenance.Stored {
+	var all []provenance.Stored
+	for _, e := range r.evidence {
+		switch noun := e.(type) {
+		case provenance.DatabricksRun:
+			all = append(all, noun.Answer)
+		case provenance.Folder:
+			if !noun.ProtectionAnswer.Digest.IsZero() {
+				all = append(all, noun.ProtectionAnswer)
+			}
+		}
+	}
+	return all
 }
 
 func (r *recorder) checkStored(s provenance.Stored) error {
@@ -182,7 +213,16 @@ func (r *recorder) attach(statement provenance.Statement, payload []byte) error 
 	if err := r.readBack(signed); err != nil {
 		return err
 	}
+	r.point()
 	return r.finish(statement, payload, signed.Bundle, again)
+}
+
+// point leaves a mark in the repository, by which the next run of this pipeline finds what it may reuse. It is a hint, so it may
+// fail: registries can forbid tags to move.
+func (r *recorder) point() {
+	if err := r.image.Point(r.ctx, r.pipelineID()); err != nil {
+		r.say("warning: the next run will not find this attestation by itself: %v\nhint: name this image there with --previous", err)
+	}
 }
 
 // stored are the things that lie beside the image.
@@ -288,8 +328,8 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 		if name == "" {
 			continue
 		}
-		if err := os.WriteFile(name, data, 0o644); err != nil {
-			return provenance.Misuse("", "%s cannot be written: %v", name, errors.Unwrap(err))
+		if err := writeFile(name, data); err != nil {
+			return err
 		}
 	}
 	record, err := provenance.Read(statement)
@@ -297,7 +337,7 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 		return err
 	}
 	done := report.Recorded{Record: record, Statement: provenance.SumSHA256(payload), Again: again}
-	if r.key != nil {
+	if bundle != nil {
 		done.Key, done.Fingerprint = r.cfg.Key, r.key.Fingerprint()
 	}
 	if r.format == "json" {
