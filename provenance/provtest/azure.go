@@ -3,10 +3,9 @@ package provtest
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 
@@ -30,14 +29,12 @@ type Cloud struct {
 	vault *vaultdouble.Vault
 	arm   *armdouble.Server
 	blobs map[string]*blobdouble.Server // by account
-	lie   atomic.Value                  // what the storage says wrongly of its containers
 }
 
 // Azure runs a cloud until the test ends.
 func Azure(t testing.TB) *Cloud {
 	t.Helper()
 	c := &Cloud{arm: armdouble.New(), blobs: map[string]*blobdouble.Server{}}
-	c.Contradict("")
 	for _, account := range []string{Contoso, Fabrikam} {
 		c.arm.Account(account, to.Ptr(account == Contoso))
 		c.blobs[account] = blobdouble.New(t)
@@ -50,40 +47,20 @@ func Azure(t testing.TB) *Cloud {
 	return c
 }
 
-// serveBlobs hands a request to its account, in the form of an emulator: /ACCOUNT/CONTAINER/PATH.
+// serveBlobs hands a request to its account.
 func (c *Cloud) serveBlobs(w http.ResponseWriter, r *http.Request) {
 	account, _, _ := strings.Cut(r.Host, ".")
-	server := c.blobs[account]
-	if server == nil {
-		http.Error(w, "no such account", http.StatusBadGateway)
+	if server := c.blobs[account]; server != nil {
+		server.ServeHTTP(w, r)
 		return
 	}
-	switch query := r.URL.Query(); {
-	case query.Get("restype") == "account":
-		w.Header().Set("x-ms-is-hns-enabled", strconv.FormatBool(account == Contoso))
-	case query.Get("restype") == "container" && query.Get("comp") == "":
-		c.showContainer(w, account, strings.Trim(r.URL.Path, "/"))
-	default:
-		inner := r.Clone(r.Context())
-		inner.Host, inner.URL.RawPath = "127.0.0.1", ""
-		inner.URL.Path = "/" + blobdouble.Account + r.URL.Path
-		server.ServeHTTP(w, inner)
-	}
+	http.Error(w, "no such account", http.StatusBadGateway)
 }
 
-// showContainer answers Get Container Properties. The storage knows nothing else than Azure Resource Manager does.
-// Source: https://learn.microsoft.com/rest/api/storageservices/get-container-properties
-func (c *Cloud) showContainer(w http.ResponseWriter, account, container string) {
-	policy, hold, versions, found := c.arm.Shows(account, container)
-	if !found {
-		w.Header().Set("x-ms-error-code", "ContainerNotFound")
-		w.WriteHeader(http.StatusNotFound)
-		return
-	}
-	h := w.Header()
-	h.Set("x-ms-has-immutability-policy", strconv.FormatBool(policy != (c.lie.Load() == "policy")))
-	h.Set("x-ms-has-legal-hold", strconv.FormatBool(hold != (c.lie.Load() == "hold")))
-	h.Set("x-ms-immutable-storage-with-versioning-enabled", strconv.FormatBool(versions))
+// agree makes the storage say of a container what Azure Resource Manager says.
+func (c *Cloud) agree(account, container string) {
+	policy, hold, versions := c.arm.Shows(account, container)
+	c.blobs[account].Protect(container, blobdouble.Container{Policy: policy, Hold: hold, VersionWORM: versions})
 }
 
 // Env are the variables with which a process finds the cloud, and logs in.
@@ -104,12 +81,22 @@ func (c *Cloud) Refused() []string { return c.vault.Refused() }
 func (c *Cloud) AccountID(account string) string { return armdouble.ID(account) }
 
 // Container makes a container without protection, or takes all protection from one.
-func (c *Cloud) Container(account, container string) { c.arm.Container(account, container) }
+func (c *Cloud) Container(account, container string) {
+	c.arm.Container(account, container)
+	c.agree(account, container)
+}
 
 // Put writes blobs into a container, by their whole names.
 func (c *Cloud) Put(account, container string, blobs map[string][]byte) {
 	for name, data := range blobs {
 		c.blobs[account].Put(container, name, blobdouble.Blob{Data: data})
+	}
+}
+
+// PutRetained writes blobs that have a locked retention of their own.
+func (c *Cloud) PutRetained(account, container string, blobs map[string][]byte, until time.Time) {
+	for name, data := range blobs {
+		c.blobs[account].Put(container, name, blobdouble.Blob{Data: data, RetainUntil: until, RetainMode: "Locked"})
 	}
 }
 
@@ -127,19 +114,29 @@ func (c *Cloud) Protect(account, container, how string, days int) error {
 		return fmt.Errorf("%q is no kind of policy: locked, locked-append, unlocked", how)
 	}
 	c.arm.SetPolicy(account, container, p)
+	c.agree(account, container)
 	return nil
 }
 
 // Hold puts a legal hold with these tags on a container; none clear it.
 func (c *Cloud) Hold(account, container string, tags ...string) {
 	c.arm.Hold(account, container, tags...)
+	c.agree(account, container)
 }
 
-// Version gives the blobs of a container retentions of their own. (None is set: that is for the storage's own double.)
-func (c *Cloud) Version(account, container string) { c.arm.Version(account, container) }
+// Version lets each blob of a container have a retention of its own.
+func (c *Cloud) Version(account, container string) {
+	c.arm.Version(account, container)
+	c.agree(account, container)
+}
 
-// Contradict makes the storage say the contrary of Azure Resource Manager about "policy" or "hold"; empty ends it.
-func (c *Cloud) Contradict(about string) { c.lie.Store(about) }
+// Forget makes the storage say that a container is not protected at all, whatever Azure Resource Manager says.
+func (c *Cloud) Forget(account, container string) {
+	c.blobs[account].Protect(container, blobdouble.Container{})
+}
+
+// SAS makes a query the only way into a storage account; it must be called before the account is used.
+func (c *Cloud) SAS(account, query string) { c.blobs[account].SAS = query }
 
 // Fail makes Azure Resource Manager misbehave from now on: "denied", "missing", "throttled", "broken" and the other faults of
 // package armdouble; empty ends it.

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/folder"
@@ -22,6 +23,9 @@ import (
 
 // childAccount makes the test binary read from Azure: the proxy can only be given to a new process.
 const childAccount = "PROVTEST_ACCOUNT_ID"
+
+// childQuery is what the child appends to the folder's URI: a SAS, or nothing.
+const childQuery = "PROVTEST_QUERY"
 
 // seen is what the child found.
 type seen struct {
@@ -49,29 +53,31 @@ func look(ctx context.Context, id string) (s seen) {
 			s.Errors = append(s.Errors, err.Error())
 		}
 	}
-	opened, err := storage.Open(ctx, "abfss://lake@contoso.dfs.core.windows.net/20261101T0000/",
+	opened, err := storage.Open(ctx, "abfss://lake@contoso.dfs.core.windows.net/20261101T0000/"+os.Getenv(childQuery),
 		storage.Options{NewCredential: credential, Transport: http.DefaultTransport})
 	if err != nil {
 		note(err)
 		return s
 	}
-	s.Files, err = read(ctx, opened)
-	note(err)
 	plane, err := opened.(storage.Protected).Protection(ctx)
+	note(err)
+	var own folder.Retained
+	s.Files, own, err = read(ctx, opened)
 	note(err)
 	account := source.StorageAccount{ID: id, Credential: credential, Client: source.Client{Transport: http.DefaultTransport}}
 	arm, _, err := account.Container(ctx, "contoso.blob.core.windows.net", "lake")
 	note(err)
 	if len(s.Errors) == 0 {
-		folder.Protect(&s.Folder, plane, &arm, folder.Retained{})
+		folder.Protect(&s.Folder, plane, &arm, own)
 	}
 	return s
 }
 
-// read gives the contents of all files.
-func read(ctx context.Context, f storage.Folder) (map[string]string, error) {
-	files := map[string]string{}
-	return files, f.List(ctx, func(o storage.Object) error {
+// read gives the contents of all files, and their retention.
+func read(ctx context.Context, f storage.Folder) (map[string]string, folder.Retained, error) {
+	files, own := map[string]string{}, folder.Retained{All: true}
+	err := f.List(ctx, func(o storage.Object) error {
+		own.All, own.Until = own.All && o.RetainMode == "locked", o.RetainUntil
 		r, err := f.Open(ctx, o)
 		if err != nil {
 			return err
@@ -81,16 +87,18 @@ func read(ctx context.Context, f storage.Folder) (map[string]string, error) {
 		files[o.Name] = string(data)
 		return err
 	})
+	return files, own, err
 }
 
 // lookFrom runs the child against a cloud.
-func lookFrom(t *testing.T, c *provtest.Cloud, id string) (s seen) {
+func lookFrom(t *testing.T, c *provtest.Cloud, id string, variables ...string) (s seen) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = []string{childAccount + "=" + id, "HOME=" + t.TempDir()}
 	for name, value := range c.Env() {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
+	cmd.Env = append(cmd.Env, variables...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -136,6 +144,7 @@ func TestAzure(t *testing.T) {
 
 func TestAzureGrades(t *testing.T) {
 	c := provtest.Azure(t)
+	blob, tomorrow := map[string][]byte{"20261101T0000/a": []byte("1")}, time.Now().Add(24*time.Hour)
 	for _, step := range []struct {
 		change func() error
 		want   string
@@ -145,14 +154,14 @@ func TestAzureGrades(t *testing.T) {
 		{func() error { c.Hold(provtest.Contoso, "lake"); return nil }, provenance.GradeNone},
 		{func() error { return c.Protect(provtest.Contoso, "lake", "unlocked", 7) }, provenance.GradeUnlocked},
 		{func() error { return c.Protect(provtest.Contoso, "lake", "locked", 7) }, provenance.GradeLocked},
-		{func() error { c.Contradict("policy"); return nil }, provenance.GradeUnknown},
-		{func() error { c.Contradict("hold"); return nil }, provenance.GradeUnknown},
-		{func() error { c.Contradict(""); return nil }, provenance.GradeLocked},
+		{func() error { c.Forget(provtest.Contoso, "lake"); return nil }, provenance.GradeUnknown},
+		{func() error { return c.Protect(provtest.Contoso, "lake", "locked", 14) }, provenance.GradeLocked},
 		{func() error { c.Version(provtest.Contoso, "lake"); return nil }, provenance.GradeUnknown},
+		{func() error { c.PutRetained(provtest.Contoso, "lake", blob, tomorrow); return nil }, provenance.GradeVersionWORM},
 	} {
 		if step.want == provenance.GradeNone {
 			c.Container(provtest.Contoso, "lake")
-			c.Put(provtest.Contoso, "lake", map[string][]byte{"20261101T0000/a": []byte("1")})
+			c.Put(provtest.Contoso, "lake", blob)
 		}
 		if err := step.change(); err != nil {
 			t.Fatal(err)
@@ -171,11 +180,26 @@ func TestAzureFails(t *testing.T) {
 	c.Container(provtest.Contoso, "lake")
 	c.Fail("denied")
 	s := lookFrom(t, c, c.AccountID(provtest.Contoso))
-	if len(s.Errors) != 2 || !strings.Contains(s.Errors[0], "no container lake") || !strings.Contains(s.Errors[1], "403 AuthorizationFailed") {
+	if len(s.Errors) != 1 || !strings.Contains(s.Errors[0], "403 AuthorizationFailed") {
 		t.Errorf("%q", s.Errors)
 	}
 	c.Fail("")
-	if s = lookFrom(t, c, c.AccountID(provtest.Fabrikam)); len(s.Errors) != 2 || !strings.Contains(s.Errors[1], "not the storage account") {
+	if s = lookFrom(t, c, c.AccountID(provtest.Fabrikam)); len(s.Errors) != 1 || !strings.Contains(s.Errors[0], "not the storage account") {
 		t.Errorf("%q", s.Errors)
+	}
+}
+
+func TestAzureSAS(t *testing.T) {
+	c := provtest.Azure(t)
+	const sas = "sv=2026-12-06&sr=c&sp=rl&sig=c2lnbmF0dXJlLW9mLWEtdGVzdA%3D%3D"
+	c.SAS(provtest.Contoso, sas)
+	c.Container(provtest.Contoso, "lake")
+	c.Put(provtest.Contoso, "lake", map[string][]byte{"20261101T0000/a": []byte("1")})
+	if s := lookFrom(t, c, c.AccountID(provtest.Contoso)); len(s.Errors) == 0 {
+		t.Error("the storage can be read without the SAS")
+	}
+	s := lookFrom(t, c, c.AccountID(provtest.Contoso), childQuery+"=?"+sas)
+	if len(s.Errors) > 0 || s.Files["a"] != "1" || s.Folder.Immutability != provenance.GradeNone {
+		t.Errorf("%q, files %q, %s", s.Errors, s.Files, s.Folder.Immutability)
 	}
 }

@@ -170,15 +170,12 @@ func (s *Server) Version(account, container string) {
 	s.held[account+"/"+container].ImmutableStorageWithVersioning = &armstorage.ImmutableStorageWithVersioning{Enabled: to.Ptr(true), TimeStamp: to.Ptr(s.tick())}
 }
 
-// Shows tells what a container has, as the Blob service would; found is false when there is no such container.
-func (s *Server) Shows(account, container string) (policy, hold, versions, found bool) {
+// Shows tells what a container has, as the Blob service would.
+func (s *Server) Shows(account, container string) (policy, hold, versions bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.held[account+"/"+container]
-	if c == nil {
-		return false, false, false, false
-	}
-	return *c.HasImmutabilityPolicy, *c.HasLegalHold, c.ImmutableStorageWithVersioning != nil, true
+	return *c.HasImmutabilityPolicy, *c.HasLegalHold, c.ImmutableStorageWithVersioning != nil
 }
 
 // tick is the double's clock: each change is one hour later.
