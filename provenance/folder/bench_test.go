@@ -44,8 +44,8 @@ func hashFolder(b *testing.B, dir string, files int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r, err := Hash(b.Context(), f, Options{})
-	if err != nil || len(r.Files) != files {
+	r, err := Hash(b.Context(), f, scratch(b))
+	if err != nil || r.Files != int64(files) {
 		b.Fatalf("hashed %v, %v", r, err)
 	}
 }

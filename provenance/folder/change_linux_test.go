@@ -13,12 +13,12 @@ import (
 func TestEditWithItsTimeSetBackIsRefused(t *testing.T) {
 	for _, recheck := range []bool{false, true} {
 		dir, f := tree(t, map[string]string{"a": "some text"})
-		index := hashed(t, f).Entries
+		index := hashed(t, f).Lines()
 		h := &hooked{Folder: f, name: "a", hook: func() { must(t, editSettingBack(dir+"/a")) }}
-		_, err := Hash(t.Context(), h, Options{})
+		_, err := Hash(t.Context(), h, scratch(t))
 		if recheck {
 			h = &hooked{Folder: f, name: "a", hook: h.hook}
-			_, err = Recheck(t.Context(), h, index, RecheckContent, Options{})
+			_, err = Recheck(t.Context(), h, index, RecheckContent, scratch(t))
 		}
 		var refused *provenance.Refused
 		if !errors.As(err, &refused) || refused.Code != "data.changed" {

@@ -54,9 +54,12 @@ func open(t testing.TB, uri string) storage.Folder {
 	return f
 }
 
+// scratch are options with a folder for temporary files.
+func scratch(t testing.TB) Options { return Options{Dir: t.TempDir()} }
+
 func hashed(t testing.TB, f storage.Folder) *Result {
 	t.Helper()
-	r, err := Hash(t.Context(), f, Options{})
+	r, err := Hash(t.Context(), f, scratch(t))
 	must(t, err)
 	return r
 }
@@ -97,8 +100,8 @@ func TestDirHashIsGosAndCoreutils(t *testing.T) {
 	if got, _, _ := strings.Cut(shell(t, dir, line), " "); got != r.Digest.Hex() {
 		t.Errorf("got %s, coreutils say %s", r.Digest, got)
 	}
-	if r.Bytes != filesBytes || len(r.Files) != len(files) || len(r.Entries) != len(files) {
-		t.Errorf("got %d bytes in %d files", r.Bytes, len(r.Files))
+	if r.Bytes != filesBytes || r.Files != int64(len(files)) || r.Entries != r.Files || len(linesOf(t, r)) != len(files) {
+		t.Errorf("got %d bytes in %d files", r.Bytes, r.Files)
 	}
 }
 
@@ -133,10 +136,10 @@ func TestManifestIsCheckedByCoreutils(t *testing.T) {
 	manifest := filepath.Join(t.TempDir(), "manifest")
 	write(t, manifest, text)
 	shell(t, dir, "sha256sum -c --quiet --strict "+manifest)
-	parsed, err := ParseManifest(strings.NewReader(text))
+	merged, err := Merge(t.Context(), []string{manifest}, scratch(t))
 	must(t, err)
-	if DirHash(parsed) != r.Digest || parsed[0].Size != -1 {
-		t.Errorf("parsed again it is %s", DirHash(parsed))
+	if merged.Digest != r.Digest || merged.Files != r.Files {
+		t.Errorf("read again it is %s", merged.Digest)
 	}
 }
 
@@ -156,21 +159,21 @@ func readStored(t *testing.T, s provenance.Stored) string {
 func TestSymbolicLinksAreRefused(t *testing.T) {
 	dir, f := tree(t, files)
 	must(t, os.Symlink("0", filepath.Join(dir, "link")))
-	_, err := Hash(t.Context(), f, Options{})
+	_, err := Hash(t.Context(), f, scratch(t))
 	wantRefused(t, err, "data.special", "link in "+dir)
 }
 
 func TestEmptyFolderIsRefused(t *testing.T) {
 	dir, f := tree(t, nil)
 	must(t, os.MkdirAll(filepath.Join(dir, "sub/sub"), 0o755))
-	_, err := Hash(t.Context(), f, Options{})
+	_, err := Hash(t.Context(), f, scratch(t))
 	wantRefused(t, err, "data.empty", dir+"/ holds no files")
 }
 
 func TestNamesThatAManifestCannotHold(t *testing.T) {
 	for name, part := range map[string]string{"a\nb": `"a\nb" has a newline`, "sub\n/x": "newline", "caf\xe9": "not UTF-8"} {
 		_, f := tree(t, map[string]string{name: "1"})
-		_, err := Hash(t.Context(), f, Options{})
+		_, err := Hash(t.Context(), f, scratch(t))
 		wantRefused(t, err, "data.name", part)
 	}
 }
@@ -178,7 +181,7 @@ func TestNamesThatAManifestCannotHold(t *testing.T) {
 func TestOddNamesAreWarnedAbout(t *testing.T) {
 	_, f := tree(t, map[string]string{`back\slash`: "1", "carriage\r": "2", "bell\a": "3", "plain": "4"})
 	var warned []string
-	c, err := Collect(t.Context(), "train", f, Options{Warn: func(w string) { warned = append(warned, w) }})
+	c, _, err := Collect(t.Context(), "train", f, Options{Dir: t.TempDir(), Warn: func(w string) { warned = append(warned, w) }})
 	must(t, err)
 	if c.Files != 4 || len(warned) != 3 || !strings.Contains(strings.Join(warned, "\n"), `"back\\slash" has a backslash`) {
 		t.Errorf("warned %q", warned)
@@ -240,7 +243,7 @@ func TestChangesWhileHashingAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, f := tree(t, map[string]string{"a": "some text"})
 			h := &hooked{Folder: f, name: "a", hook: func() { must(t, c.hook(dir)) }}
-			_, err := Hash(t.Context(), h, Options{})
+			_, err := Hash(t.Context(), h, scratch(t))
 			var refused *provenance.Refused
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), c.part) {
 				t.Errorf("got %v, want a refusal with %q", err, c.part)
@@ -279,13 +282,13 @@ func (l listings) Workers() int { return 0 }
 func (l listings) URI() string  { return "https://acct.blob.core.windows.net/data/p/" }
 
 func TestFileListedTwiceIsRefused(t *testing.T) {
-	_, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a"}, {Name: "b"}, {Name: "a"}}}, Options{})
+	_, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a"}, {Name: "b"}, {Name: "a"}}}, scratch(t))
 	wantRefused(t, err, "data.changed", "the file a was listed twice")
 }
 
 func TestListingThatFails(t *testing.T) {
 	down := errors.New("the network is down")
-	if _, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a"}}, err: down}, Options{}); err != down {
+	if _, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a"}}, err: down}, scratch(t)); err != down {
 		t.Errorf("got %v", err)
 	}
 }
@@ -302,7 +305,7 @@ func TestFirstErrorStops(t *testing.T) {
 		}
 		return blobdouble.Fault{}
 	}
-	_, err := Hash(t.Context(), open(t, s.URL+"/data/p/"), Options{Workers: 16})
+	_, err := Hash(t.Context(), open(t, s.URL+"/data/p/"), Options{Dir: t.TempDir(), Workers: 16})
 	if err == nil || !strings.Contains(err.Error(), "98: access denied") {
 		t.Errorf("got %v", err)
 	}
@@ -312,24 +315,40 @@ func TestCancelled(t *testing.T) {
 	_, f := tree(t, files)
 	ctx, cancel := context.WithCancel(t.Context())
 	h := &hooked{Folder: f, name: "with space", hook: cancel}
-	if _, err := Hash(ctx, h, Options{Workers: 1}); !errors.Is(err, context.Canceled) {
+	if _, err := Hash(ctx, h, Options{Dir: t.TempDir(), Workers: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestProgress(t *testing.T) {
 	_, f := tree(t, files)
-	var lastFiles, lastBytes int64
-	_, err := Hash(t.Context(), f, Options{Workers: 4, Progress: func(files, bytes int64) {
-		if files < lastFiles || bytes < lastBytes {
-			t.Error("progress went back")
+	var last Progress
+	_, err := Hash(t.Context(), f, Options{Dir: t.TempDir(), Workers: 4, Progress: func(now Progress) {
+		if now.Files < last.Files || now.Bytes < last.Bytes || now.ListedFiles < last.ListedFiles || last.Listed && !now.Listed {
+			t.Errorf("progress went back from %+v to %+v", last, now)
 		}
-		lastFiles, lastBytes = files, bytes
+		last = now
 	}})
 	must(t, err)
-	if lastFiles != int64(len(files)) || lastBytes != filesBytes {
-		t.Errorf("got %d files, %d bytes", lastFiles, lastBytes)
+	if want := (Progress{int64(len(files)), filesBytes, int64(len(files)), filesBytes, true}); last != want {
+		t.Errorf("got %+v, want %+v", last, want)
 	}
+}
+
+// linesOf are all entries of a result.
+func linesOf(t testing.TB, r *Result) []IndexEntry {
+	t.Helper()
+	var all []IndexEntry
+	for e, err := range r.Lines().Entries() {
+		must(t, err)
+		all = append(all, e)
+	}
+	return all
+}
+
+// sameFile compares what does not depend on place and time.
+func sameFile(a, b IndexEntry) bool {
+	return a.Name == b.Name && a.Size == b.Size && a.SHA256 == b.SHA256
 }
 
 // TestAzureAndLocalAgree hashes the same files in both, listed in both orders of Azure.
@@ -344,7 +363,7 @@ func TestAzureAndLocalAgree(t *testing.T) {
 		}
 		s.Put("data", "lake/2026/a/sub", blobdouble.Blob{Directory: true})
 		got := hashed(t, open(t, s.URL+"/data/lake/2026/"))
-		if got.Digest != want.Digest || !slices.Equal(got.Files, want.Files) || got.Bytes != want.Bytes {
+		if got.Digest != want.Digest || !slices.EqualFunc(linesOf(t, got), linesOf(t, want), sameFile) || got.Bytes != want.Bytes {
 			t.Errorf("HNS %v: got %s, want %s", hns, got.Digest, want.Digest)
 		}
 	}
@@ -353,24 +372,48 @@ func TestAzureAndLocalAgree(t *testing.T) {
 func TestBlobReplacedAfterItWasHashed(t *testing.T) {
 	s := blobdouble.New(t)
 	s.PutText("data", "p/a", "1")
+	var started time.Time
 	s.Fault = func(r blobdouble.Request) blobdouble.Fault {
-		if r.Kind == "list" && r.Try == 2 {
+		switch {
+		case r.Kind == "list" && r.Try == 1:
+			started = time.Now()
+		case r.Kind == "list":
 			s.PutText("data", "p/a", "1")
+		default: // reading takes longer than listing did
+			time.Sleep(20*time.Since(started) + 20*time.Millisecond)
 		}
 		return blobdouble.Fault{}
 	}
-	_, err := Hash(t.Context(), open(t, s.URL+"/data/p/"), Options{})
+	_, err := Hash(t.Context(), open(t, s.URL+"/data/p/"), scratch(t))
 	wantRefused(t, err, "data.changed", "changed while it was hashed: 1 modified (a)")
+}
+
+func TestListAgain(t *testing.T) {
+	for _, c := range []struct {
+		pinned              bool
+		listing, afterwards time.Duration
+		want                bool
+	}{
+		{false, time.Hour, 0, true},
+		{false, 0, 0, true},
+		{true, time.Hour, time.Minute, false},
+		{true, time.Minute, time.Minute, false},
+		{true, time.Minute, time.Hour, true},
+	} {
+		if got := listAgain(c.pinned, c.listing, c.afterwards); got != c.want {
+			t.Errorf("%+v: got %v", c, got)
+		}
+	}
 }
 
 func TestCollect(t *testing.T) {
 	dir, f := tree(t, files)
 	newest := time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)
 	must(t, os.Chtimes(dir+"/z", newest, newest))
-	got, err := Collect(t.Context(), "test", f, Options{})
+	got, _, err := Collect(t.Context(), "test", f, scratch(t))
 	must(t, err)
 	if got.Role != "test" || got.URI != dir+"/" || got.Digest.Hex() != goDirHash(t, dir) || int(got.Files) != len(files) || got.Bytes != filesBytes ||
-		!got.Newest.Equal(newest) || got.Immutability != "unknown" || got.TrainedOn == "" || got.Manifest.Digest.Hex() != got.Digest.Hex() {
+		!got.Newest.Equal(newest) || got.Immutability != "unknown" || got.Manifest.Digest.Hex() != got.Digest.Hex() {
 		t.Errorf("got %+v", got)
 	}
 	for fact, want := range map[string]provenance.Basis{"digest": provenance.Observed, "files": provenance.Observed, "bytes": provenance.Observed,
@@ -379,20 +422,22 @@ func TestCollect(t *testing.T) {
 			t.Errorf("%s is %s, want %s", fact, got.Of(fact), want)
 		}
 	}
-	index, err := ParseIndex(strings.NewReader(readStored(t, got.Index)))
+	index, err := ReadIndex(strings.NewReader(readStored(t, got.Index)), t.TempDir(), got.Digest)
 	must(t, err)
-	must(t, CheckIndex(index, got.Digest))
-	_, err = Collect(t.Context(), "training", f, Options{})
+	if index.Files != got.Files || index.Bytes != got.Bytes {
+		t.Errorf("the index has %d files of %d bytes", index.Files, index.Bytes)
+	}
+	_, _, err = Collect(t.Context(), "training", f, scratch(t))
 	wantMisused(t, err, `"training" is no role of a data folder: train, validation, test, other`)
 	_, empty := tree(t, nil)
-	_, err = Collect(t.Context(), "train", empty, Options{})
+	_, _, err = Collect(t.Context(), "train", empty, scratch(t))
 	wantRefused(t, err, "data.empty", "holds no files")
 }
 
 func TestCollectFromAzure(t *testing.T) {
 	s := blobdouble.New(t)
 	s.PutText("data", "p/a", "1")
-	got, err := Collect(t.Context(), "train", open(t, s.URL+"/data/p/"), Options{})
+	got, _, err := Collect(t.Context(), "train", open(t, s.URL+"/data/p/"), scratch(t))
 	must(t, err)
 	if got.Of("newest") != provenance.Reported || got.Newest.IsZero() || got.URI != s.URL+"/data/p/" {
 		t.Errorf("got %+v", got)
@@ -402,7 +447,7 @@ func TestCollectFromAzure(t *testing.T) {
 func TestModel(t *testing.T) {
 	dir, f := tree(t, map[string]string{"models/model.bin": "weights"})
 	for path, single := range map[string]bool{"/models/model.bin": true, "/models": false} {
-		m, list, err := Model(t.Context(), "mortgage", "7", open(t, dir+path), Options{})
+		m, list, err := Model(t.Context(), "mortgage", "7", open(t, dir+path), scratch(t))
 		must(t, err)
 		want := goDirHash(t, dir+"/models")
 		if m.Name != "mortgage" || m.Version != "7" || m.Digest.Hex() != want || m.Files != 1 || m.Bytes != 7 || m.Manifest.Digest.Hex() != want {
@@ -415,7 +460,7 @@ func TestModel(t *testing.T) {
 			t.Errorf("%s: files are %v", path, list)
 		}
 	}
-	_, _, err := Model(t.Context(), "m", "", listings{Folder: f}, Options{})
+	_, _, err := Model(t.Context(), "m", "", listings{Folder: f}, scratch(t))
 	wantRefused(t, err, "data.empty", "holds no files")
 }
 
@@ -424,7 +469,7 @@ func TestResultIsDeterministic(t *testing.T) {
 	clock := func() time.Time { return time.Date(2026, 11, 23, 1, 2, 3, 456, time.FixedZone("", 3600)) }
 	var texts []string
 	for _, workers := range []int{1, 2, 7} {
-		r, err := Hash(t.Context(), f, Options{Workers: workers, Now: clock})
+		r, err := Hash(t.Context(), f, Options{Dir: t.TempDir(), Workers: workers, Now: clock})
 		must(t, err)
 		texts = append(texts, readStored(t, r.Index())+readStored(t, r.Manifest()))
 	}

@@ -13,22 +13,28 @@
 // newline in a name cannot be written at all, and is refused.)
 //
 // Beside it stands an index, in JSON Lines and the same order, with what the storage said of each file: name, size, ETag,
-// when it was modified and created, its SHA-256 and when it was hashed. [Recheck] compares a folder with it later. On a local
-// disk [RecheckListing] compares sizes and modification times only, and whoever may write a file may set its time back: only
-// [RecheckContent] finds such an edit. (While a folder is hashed the change time is compared too, which nobody can set.)
+// when it was modified and created, its SHA-256, when it was hashed and in whose run. [Recheck] compares a folder with it
+// later. On a local disk [RecheckListing] compares sizes and modification times only, and whoever may write a file may set its
+// time back: only [RecheckContent] finds such an edit. (While a folder is hashed the change time is compared too, which nobody
+// can set.)
+//
+// Memory is bounded, whatever the number of files: what is known of each goes into a sorter, which spills sorted runs into
+// Options.Dir, and one pass over their merge writes manifest and index. So
+//
+//	List ─► known already? (Previous, State) ─► yes ──────────────► sorter ─► manifest, index, listing digest
+//	                                         └► no ─► workers: Open ─┘
+//
+// Many machines can share the work: each hashes a [Shard] and writes a digest file ([WriteDigestFile]), [Merge] joins these,
+// and [Import] takes their digests for the folder as it is then. The format is spec/folder-digest-v1.md.
 package folder
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,119 +43,152 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// Options says how a folder is hashed. The zero value is fit for use.
+// Options says how a folder is hashed. Only Dir is required.
 type Options struct {
-	Workers  int                      // files read at the same time; 0 asks the storage
-	Progress func(files, bytes int64) // what was hashed so far; called by one goroutine at a time
-	Warn     func(string)             // takes the warnings of Collect and Model
-	Now      func() time.Time         // the clock of IndexEntry.HashedAt; nil is time.Now
+	Workers  int              // files read at the same time; 0 asks the storage
+	Progress func(Progress)   // how far it is; called by one goroutine at a time
+	Warn     func(string)     // takes the warnings of Collect and Model
+	Now      func() time.Time // the clock of IndexEntry.HashedAt and Result.Listed; nil is time.Now
+	// Dir is where temporary files and results lie. The caller removes it when nothing of the results is needed any more.
+	Dir string
+	// State is a folder that survives this process: digests of finished files are written there at once, and a next run with
+	// the same State takes them. Empty: none. [ClearState] removes them, when all is done.
+	State    string
+	Previous *Previous // digests that may be reused; nil: none
+	Shard    Shard     // which files are hashed; zero: all
 }
 
-// Result is a hashed folder.
-type Result struct {
-	Files    []provenance.File // sorted by byte
-	Entries  []IndexEntry      // in the same order
-	Digest   provenance.Digest // dirHash
-	Bytes    int64             // of all files
-	Newest   time.Time         // when the latest was modified
-	Warnings []string          // about names that are easily taken for others
+// clock is Now, or the time.
+func (o Options) clock() time.Time {
+	if o.Now != nil {
+		return o.Now().UTC()
+	}
+	return time.Now().UTC()
 }
 
-// Manifest is the folder's manifest. Its digest has the dirHash's value.
-func (r *Result) Manifest() provenance.Stored {
-	var text bytes.Buffer
-	WriteManifest(&text, r.Files) // a buffer takes everything
-	return stored("manifest.sha256", ManifestMediaType, text.Bytes())
-}
-
-// Index is the folder's index.
-func (r *Result) Index() provenance.Stored {
-	var text bytes.Buffer
-	WriteIndex(&text, r.Entries) // a buffer takes everything, and an entry always marshals
-	return stored("index.jsonl", IndexMediaType, text.Bytes())
-}
-
-// Hash reads every file of a folder once, several at a time, and lists the folder again when it is done. It holds one
-// buffer for each worker, and an entry for each file.
+// Hash reads every file of a folder once, several at a time while it is listed, and lists the folder again when it is done,
+// if that can tell more than the first listing. Memory is bounded: some 10 MiB, and one buffer for each worker.
 //
 // Refused, as *provenance.Refused: an empty folder (data.empty), a folder that changed meanwhile in any way (data.changed),
-// a name that a manifest cannot hold (data.name).
+// a name that a manifest cannot hold (data.name), a file that cannot have changed and did (data.overwritten), a foreign State
+// (data.state).
 func Hash(ctx context.Context, f storage.Folder, o Options) (*Result, error) {
-	index, warnings, err := hashStill(ctx, f, o)
+	r, err := hashStill(ctx, f, o)
+	if err == nil && r.Files == 0 {
+		return nil, isEmpty(f)
+	}
+	return r, err
+}
+
+func isEmpty(f storage.Folder) error {
+	return provenance.Refuse("data.empty", "is the path right?", "%s holds no files", f.URI())
+}
+
+// hashStill hashes a folder, and refuses one that did not keep still.
+func hashStill(ctx context.Context, f storage.Folder, o Options) (*Result, error) {
+	r, err := newRun(f, o)
 	if err != nil {
 		return nil, err
 	}
-	if len(index) == 0 {
-		return nil, provenance.Refuse("data.empty", "is the path right?", "%s holds no files", f.URI())
+	defer r.close()
+	if err := r.hashAll(ctx); err != nil {
+		return nil, err
 	}
-	return newResult(index, warnings), nil
-}
-
-// hashStill hashes a folder, lists it again, and refuses one that did not keep still.
-func hashStill(ctx context.Context, f storage.Folder, o Options) ([]IndexEntry, []string, error) {
-	index, warnings, err := hashAll(ctx, f, o)
-	if err != nil {
-		return nil, nil, err
+	result, err := r.result()
+	if err != nil || !listAgain(result.pinned, r.listed.Sub(r.started), r.hashed.Sub(r.listed)) {
+		return result, err
 	}
-	changes, err := compareListing(ctx, f, index)
+	changes, err := compareListing(ctx, f, result.index, movedOn)
 	if err == nil && !changes.Empty() {
 		err = provenance.Refuse("data.changed", "the folder must not be written to while it is recorded",
 			"%s changed while it was hashed: %s", f.URI(), changes)
 	}
-	return index, warnings, err
+	result.Listed = o.clock()
+	return result, err
 }
 
-func newResult(index []IndexEntry, warnings []string) *Result {
-	r := &Result{Files: filesOf(index), Entries: index, Warnings: warnings}
-	r.Digest = DirHash(r.Files)
-	for i, e := range index {
-		index[i].changed = 0 // means nothing to another run
-		r.Bytes += e.Size
-		if e.Modified.After(r.Newest) {
-			r.Newest = e.Modified
-		}
-	}
-	return r
+// listAgain tells whether a second listing is worth its time. Blobs are read as they were listed, by their ETags; so it finds
+// the others only, which were added or removed after the first listing, and a second one that is no fresher than the first
+// was when it ended tells nothing more. Local files can change after they were read.
+func listAgain(pinned bool, listing, afterwards time.Duration) bool {
+	return !pinned || afterwards > listing
 }
 
 // queueSize is how far a listing may run ahead of the workers. A queue that is seldom full or empty spares wake-ups.
 const queueSize = 4096
 
-// hashAll lists and hashes at the same time, and returns a sorted index. The first error ends everything.
-func hashAll(ctx context.Context, f storage.Folder, o Options) ([]IndexEntry, []string, error) {
-	workers := o.Workers
-	if workers <= 0 {
-		workers = max(1, f.Workers())
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	queue := make(chan storage.Object, queueSize)
-	var odd oddNames
-	group.Go(func() error {
-		defer close(queue)
-		return listInto(ctx, f, queue, &odd)
-	})
-	meter := &meter{report: o.Progress}
-	parts := make([][]IndexEntry, workers)
-	for i := range parts {
-		group.Go(func() (err error) {
-			parts[i], err = newHasher(f, o, meter).hashEach(ctx, queue)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, nil, err
-	}
-	index, err := sorted(slices.Concat(parts...))
-	return index, odd.list(), err
+// run hashes a folder once.
+type run struct {
+	folder   storage.Folder
+	o        Options
+	meter    *meter
+	sorter   *sorter
+	reuse    *reuse // nil: nothing is reused
+	state    *state // nil: none is kept
+	odd      oddNames
+	retained retention
+
+	started, listed, hashed time.Time // with the monotonic clock
+	listedAt                time.Time // by Options.Now
 }
 
-// listInto sends each file of a folder to the workers.
-func listInto(ctx context.Context, f storage.Folder, queue chan<- storage.Object, odd *oddNames) error {
-	return listSome(ctx, f, func(o storage.Object) error {
-		if err := checkName(o.Name); err != nil {
+func newRun(f storage.Folder, o Options) (_ *run, err error) {
+	if o.Dir == "" {
+		return nil, errors.New("no folder for temporary files is named")
+	}
+	if err := o.Shard.check(); err != nil {
+		return nil, err
+	}
+	r := &run{folder: f, o: o, meter: &meter{report: o.Progress}, sorter: newSorter(o.Dir)}
+	if o.Previous != nil {
+		r.reuse, err = newReuse(o)
+	}
+	if err == nil && o.State != "" {
+		r.state, err = openState(o.State, o.Dir, f.URI())
+	}
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *run) close() {
+	r.sorter.close()
+	r.reuse.close()
+	r.state.close()
+}
+
+// hashAll lists and hashes at the same time. The first error ends everything.
+func (r *run) hashAll(ctx context.Context) error {
+	workers := r.o.Workers
+	if workers <= 0 {
+		workers = max(1, r.folder.Workers())
+	}
+	r.started = time.Now()
+	group, ctx := errgroup.WithContext(ctx)
+	queue := make(chan storage.Object, queueSize)
+	group.Go(func() error {
+		defer close(queue)
+		return r.list(ctx, queue)
+	})
+	for range workers {
+		group.Go(func() error { return newHasher(r).hashEach(ctx, queue) })
+	}
+	err := group.Wait()
+	r.hashed = time.Now()
+	return err
+}
+
+// list sends each file of the folder to the workers, or, when its digest is known, to the sorter.
+func (r *run) list(ctx context.Context, queue chan<- storage.Object) error {
+	err := listSome(ctx, r.folder, func(o storage.Object) error {
+		r.odd.look(o.Name)
+		r.retained.look(o)
+		done, err := r.known(o)
+		if err != nil || done {
 			return err
 		}
-		odd.look(o.Name)
 		select {
 		case queue <- o:
 			return nil
@@ -157,63 +196,91 @@ func listInto(ctx context.Context, f storage.Folder, queue chan<- storage.Object
 			return ctx.Err()
 		}
 	})
+	if err != nil {
+		return err
+	}
+	r.listed, r.listedAt = time.Now(), r.o.clock()
+	r.meter.listedAll()
+	return r.reuse.gone()
 }
 
-// listSome lists a folder of at most [MaxFiles].
+// known sorts a file that need not be read, and tells whether it did.
+func (r *run) known(o storage.Object) (bool, error) {
+	was, reused, err := r.reuse.take(o, r.o.Shard.has(o.Name))
+	switch {
+	case err != nil:
+		return false, err
+	case !r.o.Shard.has(o.Name):
+		return true, r.sort(listedEntry(o))
+	case !reused:
+		var resumed bool
+		if was, resumed, err = r.state.take(o); err != nil || !resumed {
+			r.meter.add(Progress{ListedFiles: 1, ListedBytes: o.Size})
+			return false, err
+		}
+	}
+	r.meter.add(Progress{Files: 1, Bytes: o.Size, ListedFiles: 1, ListedBytes: o.Size})
+	return true, r.sort(hashedLike(listedEntry(o), was))
+}
+
+func (r *run) sort(e IndexEntry) error {
+	return r.sorter.add([]byte(e.Name), appendEntry(nil, e))
+}
+
+// result is what was hashed.
+func (r *run) result() (*Result, error) {
+	result, err := build(r.o.Dir, r.sorter, true)
+	if err != nil {
+		return nil, err
+	}
+	result.URI, result.Shard, result.Listed, result.Warnings = r.folder.URI(), r.o.Shard, r.listedAt, r.odd.list()
+	result.RetainUntil, result.AllRetained = r.retained.all()
+	result.Reused, result.reusedBasis = r.reuse.sum()
+	result.Resumed = r.state.count()
+	return result, nil
+}
+
+// listSome lists a folder of at most [MaxFiles], whose names and ETags an index can hold.
 func listSome(ctx context.Context, f storage.Folder, yield func(storage.Object) error) error {
 	files := 0
 	return f.List(ctx, func(o storage.Object) error {
 		if files++; files > MaxFiles {
 			return fmt.Errorf("%s holds more than %d files", f.URI(), MaxFiles)
 		}
+		if err := checkName(o.Name); err != nil {
+			return err
+		}
+		if err := checkETag(o.ETag); err != nil {
+			return fmt.Errorf("%s: the file %q: %w", f.URI(), o.Name, err)
+		}
 		return yield(o)
 	})
 }
-
-// sorted sorts an index by byte and refuses a name that the storage listed twice.
-func sorted(index []IndexEntry) ([]IndexEntry, error) {
-	slices.SortFunc(index, byName)
-	for i := 1; i < len(index); i++ {
-		if index[i].Name == index[i-1].Name {
-			return nil, provenance.Refuse("data.changed", "", "the file %s was listed twice", index[i].Name)
-		}
-	}
-	return index, nil
-}
-
-func byName(a, b IndexEntry) int { return strings.Compare(a.Name, b.Name) }
 
 // bufferSize is how much of a file is read at once. It fits into the processor's cache together with the hash's state.
 const bufferSize = 256 << 10
 
 // hasher is one worker.
 type hasher struct {
-	folder storage.Folder
-	meter  *meter
-	now    func() time.Time
+	*run
 	hash   hash.Hash
 	buffer []byte
 }
 
-func newHasher(f storage.Folder, o Options, m *meter) *hasher {
-	now := o.Now
-	if now == nil {
-		now = time.Now
-	}
-	return &hasher{f, m, now, sha256.New(), make([]byte, bufferSize)}
-}
+func newHasher(r *run) *hasher { return &hasher{r, sha256.New(), make([]byte, bufferSize)} }
 
 // hashEach hashes files from the queue until it is closed.
-func (h *hasher) hashEach(ctx context.Context, queue <-chan storage.Object) ([]IndexEntry, error) {
-	var entries []IndexEntry
+func (h *hasher) hashEach(ctx context.Context, queue <-chan storage.Object) error {
 	for o := range queue {
 		entry, err := h.hashOne(ctx, o)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = errors.Join(h.state.append(entry), h.sort(entry))
 		}
-		entries = append(entries, entry)
+		if err != nil {
+			return err
+		}
 	}
-	return entries, ctx.Err()
+	return ctx.Err()
 }
 
 func (h *hasher) hashOne(ctx context.Context, o storage.Object) (IndexEntry, error) {
@@ -222,8 +289,8 @@ func (h *hasher) hashOne(ctx context.Context, o storage.Object) (IndexEntry, err
 		return IndexEntry{}, err
 	}
 	defer body.Close() // was read only
-	entry := IndexEntry{Name: o.Name, Size: o.Size, ETag: o.ETag, Modified: o.Modified, Created: o.Created,
-		changed: o.Changed, HashedAt: h.now().UTC().Truncate(time.Second)}
+	entry := listedEntry(o)
+	entry.HashedAt = h.o.clock().Truncate(time.Second)
 	entry.SHA256, err = h.sum(ctx, body)
 	return entry, err
 }
@@ -236,31 +303,13 @@ func (h *hasher) sum(ctx context.Context, body io.Reader) (provenance.Digest, er
 		h.hash.Write(h.buffer[:n])
 		switch {
 		case errors.Is(err, io.EOF):
-			h.meter.add(1, int64(n))
+			h.meter.add(Progress{Files: 1, Bytes: int64(n)})
 			return provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(h.hash.Sum(nil))), nil
 		case err != nil:
 			return provenance.Digest{}, err
 		case ctx.Err() != nil:
 			return provenance.Digest{}, ctx.Err()
 		}
-		h.meter.add(0, int64(n))
+		h.meter.add(Progress{Bytes: int64(n)})
 	}
-}
-
-// meter counts what all workers hashed.
-type meter struct {
-	mu           sync.Mutex
-	files, bytes int64
-	report       func(files, bytes int64)
-}
-
-func (m *meter) add(files, bytes int64) {
-	if m.report == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.files += files
-	m.bytes += bytes
-	m.report(m.files, m.bytes)
 }

@@ -1,113 +1,127 @@
 package folder
 
 import (
-	"bytes"
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
+	"iter"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
-	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
-// IndexEntry is one line of an index: a file as it was listed, and what was hashed then. Times are UTC.
-type IndexEntry struct {
-	Name     string            // slash-separated, relative to the folder
-	Size     int64             // bytes
-	ETag     string            // empty for a local file
-	Modified time.Time         // as the storage said
-	Created  time.Time         // zero for a local file
-	SHA256   provenance.Digest // of the bytes
-	HashedAt time.Time         // when they were read, to the second
-	changed  int64             // storage.Object.Changed while a folder is hashed, else 0
+// Index is what is known of each file of a folder, sorted by the bytes of their names. It lies in a file, in the folder that
+// was named for it, and takes little memory.
+type Index struct {
+	Files  int64     // entries
+	Bytes  int64     // the sum of their sizes
+	Listed time.Time // when the files were listed, if the caller knows; [Recheck] tells it of files that are gone
+	table  *table
 }
 
-// indexLine is an IndexEntry in JSON. 64-bit numbers are strings, as everywhere in this format.
-type indexLine struct {
-	Name     string    `json:"name"`
-	Size     int64     `json:"size,string"`
-	ETag     string    `json:"etag,omitempty"`
-	Modified time.Time `json:"modified"`
-	Created  time.Time `json:"created,omitzero"`
-	SHA256   string    `json:"sha256"`
-	HashedAt time.Time `json:"hashedAt"`
-}
-
-// WriteIndex writes JSON Lines, one for each entry, in the order of entries. The same entries give the same bytes.
-func WriteIndex(w io.Writer, entries []IndexEntry) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	for _, e := range entries {
-		err := enc.Encode(indexLine{e.Name, e.Size, e.ETag, e.Modified.UTC(), e.Created.UTC(), e.SHA256.Hex(), e.HashedAt.UTC()})
-		if err != nil {
-			return err
-		}
+// ReadIndex reads an index from outside, which lies beside an image, into a file in dir. It is strict: one JSON object a line,
+// no unknown, repeated or missing key but etag, created, hashedAt and by, names ascending by byte, none twice, at most
+// [MaxFiles]. An index whose digests do not recombine to dirHash is Refused as data.index.
+func ReadIndex(r io.Reader, dir string, dirHash provenance.Digest) (*Index, error) {
+	w, err := newIndexWriter(dir)
+	if err != nil {
+		return nil, err
 	}
-	return nil
-}
-
-// ParseIndex reads an index from outside. It is as strict as [ParseManifest]: no unknown or repeated key, no missing one
-// but etag and created, names ascending by byte, none twice. Whoever uses the digests checks them with [CheckIndex] first.
-func ParseIndex(r io.Reader) ([]IndexEntry, error) {
-	var entries []IndexEntry
-	err := eachLine(r, "index", func(line []byte) error {
-		entry, err := parseIndexLine(line)
-		if err == nil && len(entries) > 0 && entries[len(entries)-1].Name >= entry.Name {
-			err = fmt.Errorf("%q is not sorted, or twice in it", entry.Name)
+	defer w.close()
+	var order ascending
+	manifest, line := sha256.New(), []byte(nil)
+	err = eachLine(r, "index", func(text []byte) error {
+		e, err := parseLine(text, true)
+		if err == nil {
+			err = order.next(e.Name)
 		}
-		entries = append(entries, entry)
+		w.add(e)
+		line = appendManifestLine(line[:0], e)
+		manifest.Write(line)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return entries, nil
+	if got := provenance.DigestOf(provenance.DirHash, [sha256.Size]byte(manifest.Sum(nil))); got != dirHash {
+		return nil, provenance.Refuse("data.index", "", "the folder's index recombines to %s, not to %s", got, dirHash)
+	}
+	return w.finish()
 }
 
-func parseIndexLine(line []byte) (IndexEntry, error) {
-	if err := strictjson.Check(line, 1); err != nil {
-		return IndexEntry{}, err
+// Entries are all files, in the order of the bytes of their names. An error is the last that it yields.
+func (x *Index) Entries() iter.Seq2[IndexEntry, error] {
+	return func(yield func(IndexEntry, error) bool) {
+		err := x.each(func(e IndexEntry) error {
+			if !yield(e, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(IndexEntry{}, err)
+		}
 	}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	wire := indexLine{Size: -1}
-	if err := dec.Decode(&wire); err != nil {
-		return IndexEntry{}, err
-	}
-	if wire.Name == "" || strings.ContainsRune(wire.Name, '\n') || wire.Size < 0 {
-		return IndexEntry{}, errors.New("name or size is missing or wrong")
-	}
-	if !isDate(wire.Modified) || !isDate(wire.HashedAt) || !wire.Created.IsZero() && !isDate(wire.Created) {
-		return IndexEntry{}, errors.New("modified, created or hashedAt is missing or wrong")
-	}
-	sum, err := provenance.NewDigest(provenance.SHA256, wire.SHA256)
-	return IndexEntry{Name: wire.Name, Size: wire.Size, ETag: wire.ETag, Modified: wire.Modified.UTC(), Created: wire.Created.UTC(),
-		SHA256: sum, HashedAt: wire.HashedAt.UTC()}, err
 }
 
-// isDate tells whether t is there and can be written again in UTC.
-func isDate(t time.Time) bool {
-	year := t.UTC().Year()
-	return !t.IsZero() && 1 <= year && year <= 9999
+var errStop = errors.New("the reader has seen enough")
+
+// each is Entries for a callback.
+func (x *Index) each(yield func(IndexEntry) error) error {
+	return x.table.each(func(key, value []byte) error {
+		e, err := readEntry(string(key), value)
+		if err != nil {
+			return err
+		}
+		return yield(e)
+	})
 }
 
-// CheckIndex tells whether the digests of an index recombine to dirHash. If not it is a *provenance.Refused.
-func CheckIndex(index []IndexEntry, dirHash provenance.Digest) error {
-	got := DirHash(filesOf(index))
-	if got.IsZero() || got != dirHash {
-		return provenance.Refuse("data.index", "", "the folder's index recombines to %s, not to %s", got, dirHash)
-	}
-	return nil
+// indexWriter writes an index.
+type indexWriter struct {
+	index Index
+	table *tableWriter
+	value []byte
 }
 
-// filesOf are the lines of the manifest that belongs to an index.
-func filesOf(index []IndexEntry) []provenance.File {
-	files := make([]provenance.File, len(index))
-	for i, e := range index {
-		files[i] = provenance.File{Path: e.Name, Size: e.Size, SHA256: e.SHA256}
+func newIndexWriter(dir string) (*indexWriter, error) {
+	if dir == "" {
+		return nil, errors.New("no folder for temporary files is named")
 	}
-	return files
+	table, err := newTableWriter(dir)
+	return &indexWriter{table: table}, err
+}
+
+// add appends an entry, whose name is greater than the one before. Errors come with finish.
+func (w *indexWriter) add(e IndexEntry) {
+	w.index.Files++
+	w.index.Bytes += e.Size
+	w.value = appendEntry(w.value[:0], e)
+	w.table.add([]byte(e.Name), w.value)
+}
+
+func (w *indexWriter) finish() (_ *Index, err error) {
+	w.index.table, err = w.table.finish()
+	return &w.index, err
+}
+
+// close removes what was not finished.
+func (w *indexWriter) close() { w.table.close() }
+
+// finder finds entries of an index, for one goroutine.
+type finder struct{ *lookup }
+
+func (x *Index) finder() (finder, error) {
+	l, err := x.table.lookup()
+	return finder{l}, err
+}
+
+// find is an entry and its place in the index, or -1.
+func (f finder) find(name string) (IndexEntry, int64, error) {
+	value, place, err := f.lookup.find([]byte(name))
+	if err != nil || place < 0 {
+		return IndexEntry{}, -1, err
+	}
+	e, err := readEntry(name, value)
+	return e, place, err
 }

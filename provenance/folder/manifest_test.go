@@ -2,8 +2,11 @@ package folder
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
-	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
 // inTotoManifest and inTotoDigest are the detailed example of the specification of dirHash.
@@ -24,12 +28,22 @@ ddc4da627d9a9f45fb29641a1b185d6f53287ecfd921aacbf4fe54b7a86fe8d1  github.com/mar
 )
 
 func TestInTotoVector(t *testing.T) {
-	files, err := ParseManifest(strings.NewReader(inTotoManifest))
+	path := filepath.Join(t.TempDir(), "manifest")
+	write(t, path, inTotoManifest)
+	merged, err := Merge(t.Context(), []string{path}, scratch(t))
 	must(t, err)
-	slices.Reverse(files) // the order does not matter
-	if got := DirHash(files); got.Hex() != inTotoDigest || files[0].Path != "github.com/marklodato/go-hello-world@v0.0.1/main.go" {
-		t.Errorf("got %s of %v", got, files)
+	if merged.Digest.Hex() != inTotoDigest || merged.Digest.Algorithm() != provenance.DirHash || merged.Files != 3 {
+		t.Errorf("got %s of %d files", merged.Digest, merged.Files)
 	}
+}
+
+// parseManifest reads a manifest into memory.
+func parseManifest(text string) (entries []IndexEntry, err error) {
+	err = eachManifestLine(strings.NewReader(text), func(e IndexEntry) error {
+		entries = append(entries, e)
+		return nil
+	})
+	return entries, err
 }
 
 const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
@@ -38,8 +52,8 @@ const zeros = "0000000000000000000000000000000000000000000000000000000000000000"
 var badManifests = map[string]string{
 	"":                                "is empty",
 	zeros + "  a":                     "ends in the middle of line 1",
-	zeros + "  \n":                    "empty or not UTF-8",
-	zeros + "  caf\xe9\n":             "empty or not UTF-8",
+	zeros + "  \n":                    "too long or not UTF-8",
+	zeros + "  caf\xe9\n":             "too long or not UTF-8",
 	zeros + " a\n":                    "no two spaces",
 	zeros + " *a\n":                   "no two spaces",
 	"\n":                              "no two spaces",
@@ -53,36 +67,76 @@ var badManifests = map[string]string{
 
 func TestParseManifestIsStrict(t *testing.T) {
 	for text, part := range badManifests {
-		if files, err := ParseManifest(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), part) || files != nil {
+		if _, err := parseManifest(text); err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%.80q: got %v, want %q", text, err, part)
 		}
 	}
 	broken := errors.New("cut")
-	if _, err := ParseManifest(iotest.ErrReader(broken)); !errors.Is(err, broken) {
+	if err := eachManifestLine(iotest.ErrReader(broken), nil); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
-	files, err := ParseManifest(strings.NewReader(zeros + "  a  b\r\n"))
-	if err != nil || files[0].Path != "a  b\r" {
+	files, err := parseManifest(zeros + "  a  b\r\n")
+	if err != nil || files[0].Name != "a  b\r" {
 		t.Errorf("got %v, %v", files, err)
 	}
 }
 
 const goodIndex = `{"name":"a","size":"1","etag":"0x8DE","modified":"2026-11-01T00:00:01Z","created":"2026-11-01T00:00:00Z","sha256":"` + zeros + `","hashedAt":"2026-11-23T00:00:00Z"}
-{"name":"ü <&> \u2028","size":"9007199254740993","modified":"2026-11-01T00:00:01.000000001Z","sha256":"` + zeros + `","hashedAt":"2026-11-23T00:00:00Z"}
+{"name":"ü <&> \u2028","size":"9007199254740993","modified":"2026-11-01T00:00:01.000000001Z","sha256":"` + zeros + `","by":"` + zeros + `"}
 `
 
+// manifestOf is the digest of the manifest that belongs to an index.
+func manifestOf(entries []IndexEntry) provenance.Digest {
+	var text []byte
+	for _, e := range entries {
+		text = appendManifestLine(text, e)
+	}
+	digest, _ := provenance.NewDigest(provenance.DirHash, provenance.SumSHA256(text).Hex())
+	return digest
+}
+
+// parseIndex reads the lines of an index into memory, as ReadIndex does.
+func parseIndex(data []byte) (entries []IndexEntry, err error) {
+	var order ascending
+	err = eachLine(bytes.NewReader(data), "index", func(line []byte) error {
+		e, err := parseLine(line, true)
+		entries = append(entries, e)
+		return cmp.Or(err, order.next(e.Name))
+	})
+	return entries, err
+}
+
+func writeIndex(t testing.TB, entries []IndexEntry) (text []byte) {
+	t.Helper()
+	for _, e := range entries {
+		var err error
+		text, err = appendLine(text, e)
+		must(t, err)
+	}
+	return text
+}
+
 func TestIndexRoundTrip(t *testing.T) {
-	entries, err := ParseIndex(strings.NewReader(goodIndex))
+	parsed, err := parseIndex([]byte(goodIndex))
 	must(t, err)
-	if e := entries[1]; e.Name != "ü <&> \u2028" || e.Size != 9007199254740993 || e.ETag != "" || !e.Created.IsZero() || e.Modified.Nanosecond() != 1 {
+	index, err := ReadIndex(strings.NewReader(goodIndex), t.TempDir(), manifestOf(parsed))
+	must(t, err)
+	var entries []IndexEntry
+	for e, err := range index.Entries() {
+		must(t, err)
+		entries = append(entries, e)
+	}
+	if e := entries[1]; e.Name != "ü <&> \u2028" || e.Size != 9007199254740993 || e.ETag != "" || !e.Created.IsZero() || e.Modified.Nanosecond() != 1 ||
+		!e.HashedAt.IsZero() || e.By.Hex() != zeros {
 		t.Errorf("got %+v", e)
 	}
-	var again bytes.Buffer
-	must(t, WriteIndex(&again, entries))
-	if again.String() != goodIndex {
-		t.Errorf("got %s\nwant %s", again.String(), goodIndex)
+	if again := writeIndex(t, entries); string(again) != goodIndex {
+		t.Errorf("got %s\nwant %s", again, goodIndex)
 	}
-	if err := WriteIndex(io.Discard, []IndexEntry{{Name: "a", Modified: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}}); err == nil {
+	for range index.Entries() {
+		break // may end early
+	}
+	if _, err := appendLine(nil, IndexEntry{Name: "a", Modified: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)}); err == nil {
 		t.Error("a date that JSON cannot hold was written")
 	}
 }
@@ -100,7 +154,11 @@ var badIndexes = []struct{ old, new, part string }{
 	{`"size":"1"`, `"size":"-1"`, "missing or wrong"},
 	{`"size":"1",`, ``, "missing or wrong"},
 	{`"modified":"2026-11-01T00:00:01Z",`, ``, "missing or wrong"},
-	{`,"hashedAt":"2026-11-23T00:00:00Z"`, ``, "missing or wrong"},
+	{`"hashedAt":"2026-11-23T00:00:00Z"`, `"hashedAt":"9999-12-31T23:00:00-23:00"`, "missing or wrong"},
+	{`"etag":"0x8DE"`, `"etag":"0x 8DE"`, "an ETag"},
+	{`"by":"0`, `"by":"`, "is not a sha256 digest"},
+	{`"sha256":"` + zeros + `","h`, `"h`, "is not a sha256 digest"},
+	{`"name":"a"`, `"name":"` + strings.Repeat("a", maxName+1) + `"`, "missing or wrong"},
 	{`"hashedAt":"2026-11-23T00:00:00Z"`, `"hashedAt":"yesterday"`, "line 1"},
 	{`"created":"2026-11-01T00:00:00Z"`, `"created":"9999-12-31T23:00:00-23:00"`, "missing or wrong"},
 	{`"created":"2026-11-01T00:00:00Z"`, `"created":"0000-01-01T00:00:00+23:00"`, "missing or wrong"},
@@ -110,31 +168,51 @@ var badIndexes = []struct{ old, new, part string }{
 	{goodIndex, "", "the index is empty"},
 }
 
-func TestParseIndexIsStrict(t *testing.T) {
+func TestReadIndexIsStrict(t *testing.T) {
+	dir := t.TempDir()
 	for _, bad := range badIndexes {
 		text := strings.Replace(goodIndex, bad.old, bad.new, 1)
 		if text == goodIndex {
 			t.Fatalf("%q is not in the good index", bad.old)
 		}
-		if _, err := ParseIndex(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), bad.part) {
+		if _, err := ReadIndex(strings.NewReader(text), dir, provenance.Digest{}); err == nil || !strings.Contains(err.Error(), bad.part) {
 			t.Errorf("%q: got %v, want %q", bad.new, err, bad.part)
 		}
 	}
+	wantEmpty(t, dir)
 }
 
-func TestCheckIndex(t *testing.T) {
+// wantEmpty tells that nothing was left behind.
+func wantEmpty(t *testing.T, dir string) {
+	t.Helper()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestForeignIndexIsRefused(t *testing.T) {
 	_, f := tree(t, files)
 	r := hashed(t, f)
-	must(t, CheckIndex(r.Entries, r.Digest))
-	forged := slices.Clone(r.Entries)
-	forged[3].SHA256 = provenance.SumSHA256([]byte("another file"))
-	wantRefused(t, CheckIndex(forged, r.Digest), "data.index", "recombines to")
-	wantRefused(t, CheckIndex(r.Entries[1:], r.Digest), "data.index", "recombines to")
-	wantRefused(t, CheckIndex(r.Entries, provenance.Digest{}), "data.index", "recombines to")
+	text := readStored(t, r.Index())
+	_, err := ReadIndex(strings.NewReader(text), t.TempDir(), r.Digest)
+	must(t, err)
+	forged := strings.Replace(text, provenance.SumSHA256([]byte("9")).Hex(), provenance.SumSHA256([]byte("another file")).Hex(), 1)
+	_, shorter, _ := strings.Cut(text, "\n")
+	dir := t.TempDir()
+	for _, bad := range []string{forged, shorter} {
+		_, err := ReadIndex(strings.NewReader(bad), dir, r.Digest)
+		wantRefused(t, err, "data.index", "recombines to")
+	}
+	_, err = ReadIndex(strings.NewReader(text), dir, provenance.Digest{})
+	wantRefused(t, err, "data.index", "recombines to")
+	wantEmpty(t, dir)
+	if _, err := ReadIndex(strings.NewReader(text), "", r.Digest); err == nil {
+		t.Error("no folder for temporary files, and no error")
+	}
 }
 
-func FuzzParseManifest(f *testing.F) {
-	if _, err := ParseManifest(strings.NewReader(inTotoManifest)); err != nil || len(badManifests) < 10 {
+func FuzzManifest(f *testing.F) {
+	if _, err := parseManifest(inTotoManifest); err != nil || len(badManifests) < 10 {
 		f.Fatalf("the seeds are wrong: %v", err)
 	}
 	f.Add([]byte(inTotoManifest))
@@ -142,20 +220,23 @@ func FuzzParseManifest(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		files, err := ParseManifest(bytes.NewReader(data))
+		entries, err := parseManifest(string(data))
 		if err != nil {
 			return
 		}
-		var again bytes.Buffer
-		must(t, WriteManifest(&again, files))
-		if !bytes.Equal(again.Bytes(), data) || DirHash(files).Hex() != provenance.SumSHA256(data).Hex() {
-			t.Errorf("%q was read as %q", data, again.Bytes())
+		var again []byte
+		for _, e := range entries {
+			again = appendManifestLine(again, e)
+		}
+		if !bytes.Equal(again, data) {
+			t.Errorf("%q was read as %q", data, again)
 		}
 	})
 }
 
-func FuzzParseIndex(f *testing.F) {
-	if entries, err := ParseIndex(strings.NewReader(goodIndex)); err != nil || len(entries) != 2 || len(badIndexes) < 10 {
+// FuzzReadIndex also tells that lines which are read fast are read as encoding/json reads them.
+func FuzzReadIndex(f *testing.F) {
+	if entries, err := parseIndex([]byte(goodIndex)); err != nil || len(entries) != 2 || len(badIndexes) < 10 {
 		f.Fatalf("the seeds are wrong: %v", err)
 	}
 	f.Add([]byte(goodIndex))
@@ -163,20 +244,50 @@ func FuzzParseIndex(f *testing.F) {
 		f.Add([]byte(strings.Replace(goodIndex, bad.old, bad.new, 1)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := ParseIndex(bytes.NewReader(data))
+		for line := range bytes.Lines(data) {
+			sameAsJSON(t, string(bytes.TrimSuffix(line, []byte("\n"))))
+		}
+		entries, err := parseIndex(data)
 		if err != nil {
 			return
 		}
-		var text bytes.Buffer
-		must(t, WriteIndex(&text, entries))
-		again, err := ParseIndex(&text)
-		if err != nil || !slices.EqualFunc(entries, again, sameEntry) {
+		text := writeIndex(t, entries)
+		again, err := parseIndex(text)
+		if err != nil || !slices.Equal(entries, again) || !bytes.Equal(writeIndex(t, again), text) {
 			t.Errorf("%q: %v\n%v\n%v", data, err, entries, again)
+		}
+		if _, err := ReadIndex(bytes.NewReader(data), t.TempDir(), manifestOf(entries)); err != nil {
+			t.Error(err)
 		}
 	})
 }
 
-func sameEntry(a, b IndexEntry) bool {
-	return a.Name == b.Name && a.Size == b.Size && a.ETag == b.ETag && a.SHA256 == b.SHA256 &&
-		a.Modified.Equal(b.Modified) && a.Created.Equal(b.Created) && a.HashedAt.Equal(b.HashedAt)
+func inUTC(l indexLine) indexLine {
+	l.Modified, l.Created, l.HashedAt = l.Modified.UTC(), l.Created.UTC(), l.HashedAt.UTC()
+	return l
+}
+
+// sameAsJSON compares parsePlain with encoding/json, and appendLine, too.
+func sameAsJSON(t *testing.T, line string) {
+	fast, ok := parsePlain(line)
+	if !ok {
+		return
+	}
+	slow := indexLine{Size: -1}
+	dec := json.NewDecoder(strings.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := errors.Join(strictjson.Check([]byte(line), 1), dec.Decode(&slow)); err != nil || inUTC(fast) != inUTC(slow) {
+		t.Errorf("%q: %v\n%v\n%v", line, err, fast, slow)
+	}
+	e, err := fast.entry(true)
+	if err != nil {
+		return
+	}
+	var want bytes.Buffer
+	enc := json.NewEncoder(&want)
+	enc.SetEscapeHTML(false)
+	must(t, enc.Encode(indexLine{e.Name, e.Size, e.ETag, e.Modified, e.Created, e.SHA256.Hex(), e.HashedAt, e.By.Hex()}))
+	if got, err := appendLine(nil, e); err != nil || string(got) != want.String() {
+		t.Errorf("%v: got %q, want %q", err, got, want.String())
+	}
 }

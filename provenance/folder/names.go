@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -10,6 +11,10 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 )
 
+// maxName is the longest name of a file, in bytes; PATH_MAX of Linux, and four times Azure's 1,024 characters. maxETag bounds
+// what nobody specifies; Azure's have 17 bytes.
+const maxName, maxETag = 4096, 256
+
 // checkName refuses a name that a manifest or an index cannot hold.
 func checkName(name string) error {
 	const hint = "rename the file, or leave it out of the folder"
@@ -18,6 +23,16 @@ func checkName(name string) error {
 		return provenance.Refuse("data.name", hint, "the file name %q has a newline in it", name)
 	case !utf8.ValidString(name):
 		return provenance.Refuse("data.name", hint, "the file name %q is not UTF-8", name)
+	case len(name) > maxName:
+		return provenance.Refuse("data.name", hint, "the file name %.80q… has more than %d bytes", name, maxName)
+	}
+	return nil
+}
+
+// checkETag tells whether an ETag can stand in a line of a listing.
+func checkETag(etag string) error {
+	if len(etag) > maxETag || etag == "-" || strings.ContainsFunc(etag, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return errors.New("an ETag is too long, or is not of visible ASCII")
 	}
 	return nil
 }

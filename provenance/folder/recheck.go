@@ -2,10 +2,6 @@ package folder
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/storage"
@@ -17,83 +13,12 @@ const (
 	RecheckContent = "content" // names and digests: every file is read again
 )
 
-// Changes are the differences between a folder and what was recorded of it, each list sorted by name. A renamed file is one
-// that was removed and one that was added. Each list has the first [MaxNamed] files that were found; More counts the rest.
-type Changes struct {
-	Added    []Change `json:"added,omitempty"`
-	Removed  []Change `json:"removed,omitempty"`
-	Modified []Change `json:"modified,omitempty"`
-	More     Counts   `json:"more,omitzero"`
-}
-
-// MaxNamed is how many files of each kind [Changes] names.
-const MaxNamed = 1000
-
-// Counts are numbers of files of each kind.
-type Counts struct {
-	Added    int `json:"added,omitempty"`
-	Removed  int `json:"removed,omitempty"`
-	Modified int `json:"modified,omitempty"`
-}
-
-// Total is how many files changed, those that are not named included.
-func (c Changes) Total() Counts {
-	return Counts{len(c.Added) + c.More.Added, len(c.Removed) + c.More.Removed, len(c.Modified) + c.More.Modified}
-}
-
-// Change is one file that differs.
-type Change struct {
-	Name  string    `json:"name"`
-	What  string    `json:"what,omitempty"` // of a modified file: "size", "etag", "modified" or "content"
-	Since time.Time `json:"since,omitzero"` // when the file that is there now was modified; zero for a removed file
-}
-
-// Empty tells whether nothing changed.
-func (c Changes) Empty() bool { return len(c.Added)+len(c.Removed)+len(c.Modified) == 0 }
-
-// String names the first files of each kind.
-func (c Changes) String() string {
-	var parts []string
-	total := c.Total()
-	for _, kind := range []struct {
-		verb    string
-		total   int
-		changes []Change
-	}{{"added", total.Added, c.Added}, {"removed", total.Removed, c.Removed}, {"modified", total.Modified, c.Modified}} {
-		if kind.total > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s (%s)", kind.total, kind.verb, firstNames(kind.changes)))
-		}
-	}
-	if len(parts) == 0 {
-		return "nothing changed"
-	}
-	return strings.Join(parts, ", ")
-}
-
-// shown is how many names Changes.String writes of each kind.
-const shown = 3
-
-func firstNames(changes []Change) string {
-	var names []string
-	for _, c := range changes[:min(shown, len(changes))] {
-		names = append(names, c.Name)
-	}
-	if len(changes) > shown {
-		names = append(names, "…")
-	}
-	return strings.Join(names, ", ")
-}
-
 // Recheck compares a folder as it is now with the index of a record, by [RecheckListing] or [RecheckContent]. Changes are
-// not an error. A folder that changes while its content is read again is refused, as in [Hash].
-func Recheck(ctx context.Context, f storage.Folder, index []IndexEntry, mode string, o Options) (Changes, error) {
-	if !slices.IsSortedFunc(index, byName) {
-		index = slices.Clone(index)
-		slices.SortFunc(index, byName)
-	}
+// not an error. A folder that changes while its content is read again is refused, as in [Hash]. Nothing is reused or resumed.
+func Recheck(ctx context.Context, f storage.Folder, index *Index, mode string, o Options) (Changes, error) {
 	switch mode {
 	case RecheckListing:
-		return compareListing(ctx, f, index)
+		return compareListing(ctx, f, index, listingDiffers)
 	case RecheckContent:
 		return compareContent(ctx, f, index, o)
 	}
@@ -101,44 +26,44 @@ func Recheck(ctx context.Context, f storage.Folder, index []IndexEntry, mode str
 }
 
 // compareListing compares what the storage says.
-func compareListing(ctx context.Context, f storage.Folder, index []IndexEntry) (Changes, error) {
-	c := newComparison(index)
-	err := listSome(ctx, f, func(o storage.Object) error {
-		now := IndexEntry{Name: o.Name, Size: o.Size, ETag: o.ETag, Modified: o.Modified, changed: o.Changed}
-		c.see(now, listingDiffers)
-		return nil
+func compareListing(ctx context.Context, f storage.Folder, index *Index, differs func(was, now IndexEntry) string) (Changes, error) {
+	return compare(index, differs, func(see func(IndexEntry) error) error {
+		return listSome(ctx, f, func(o storage.Object) error { return see(listedEntry(o)) })
 	})
-	if err != nil {
-		return Changes{}, err
-	}
-	return c.changes(), nil
 }
 
 // compareContent compares digests.
-func compareContent(ctx context.Context, f storage.Folder, index []IndexEntry, o Options) (Changes, error) {
-	now, _, err := hashStill(ctx, f, o)
+func compareContent(ctx context.Context, f storage.Folder, index *Index, o Options) (Changes, error) {
+	o.Previous, o.State, o.Shard = nil, "", Shard{}
+	now, err := hashStill(ctx, f, o)
 	if err != nil {
 		return Changes{}, err
 	}
-	c := newComparison(index)
-	for _, entry := range now {
-		c.see(entry, contentDiffers)
-	}
-	return c.changes(), nil
+	return compare(index, contentDiffers, now.index.each)
 }
 
 // listingDiffers says in what an entry differs from the listing, or nothing. An ETag changes with every write, so where
-// there is one the times need not be compared. The change time is known of a folder that is being hashed, not of a record.
+// there is one the times need not be compared.
 func listingDiffers(was, now IndexEntry) string {
 	switch {
 	case was.Size != now.Size:
 		return "size"
 	case was.ETag != now.ETag:
 		return "etag"
-	case was.ETag == "" && !was.Modified.Equal(now.Modified), was.changed != 0 && was.changed != now.changed:
+	case was.ETag == "" && !was.Modified.Equal(now.Modified):
 		return "modified"
 	}
 	return ""
+}
+
+// movedOn is listingDiffers for a folder that is being hashed: then the change time of local files is known, too, which means
+// nothing to another run.
+func movedOn(was, now IndexEntry) string {
+	what := listingDiffers(was, now)
+	if what == "" && was.changed != now.changed {
+		what = "modified"
+	}
+	return what
 }
 
 func contentDiffers(was, now IndexEntry) string {
@@ -148,48 +73,68 @@ func contentDiffers(was, now IndexEntry) string {
 	return ""
 }
 
-// comparison goes through a folder in any order.
-type comparison struct {
-	index []IndexEntry // sorted
-	seen  []bool
-	found Changes
-}
-
-func newComparison(index []IndexEntry) *comparison {
-	return &comparison{index: index, seen: make([]bool, len(index))}
-}
-
-// see takes one file that is there now.
-func (c *comparison) see(now IndexEntry, differs func(was, now IndexEntry) string) {
-	i, known := slices.BinarySearchFunc(c.index, now, byName)
-	if !known || c.seen[i] {
-		note(&c.found.Added, &c.found.More.Added, Change{Name: now.Name, Since: now.Modified})
-		return
+// compare goes through the files that are there now, in any order.
+func compare(index *Index, differs func(was, now IndexEntry) string, now func(see func(IndexEntry) error) error) (Changes, error) {
+	c, err := newComparison(index, differs)
+	if err != nil {
+		return Changes{}, err
 	}
-	c.seen[i] = true
-	if what := differs(c.index[i], now); what != "" {
+	defer c.close()
+	err = now(func(e IndexEntry) error {
+		_, err := c.see(e)
+		return err
+	})
+	if err != nil {
+		return Changes{}, err
+	}
+	return c.changes()
+}
+
+// comparison compares files that are there now with an index.
+type comparison struct {
+	index   *Index
+	differs func(was, now IndexEntry) string // in what; empty: they do not
+	finder  finder
+	seen    bits
+	found   Changes
+}
+
+func newComparison(index *Index, differs func(was, now IndexEntry) string) (*comparison, error) {
+	finder, err := index.finder()
+	return &comparison{index: index, differs: differs, finder: finder, seen: newBits(index.Files), found: Changes{Listed: index.Listed}}, err
+}
+
+func (c *comparison) close() { c.finder.close() }
+
+// see takes one file that is there now, and returns what the index has of it.
+func (c *comparison) see(now IndexEntry) (was IndexEntry, err error) {
+	was, place, err := c.finder.find(now.Name)
+	if err != nil {
+		return was, err
+	}
+	if place < 0 || c.seen.has(place) {
+		note(&c.found.Added, &c.found.More.Added, Change{Name: now.Name, Since: now.Modified})
+		return was, nil
+	}
+	c.seen.set(place)
+	if what := c.differs(was, now); what != "" {
 		note(&c.found.Modified, &c.found.More.Modified, Change{now.Name, what, now.Modified})
 	}
-}
-
-// note names one more change, or counts it, so that a folder full of strangers takes no memory.
-func note(named *[]Change, more *int, change Change) {
-	if len(*named) == MaxNamed {
-		*more++
-		return
-	}
-	*named = append(*named, change)
+	return was, nil
 }
 
 // changes are all differences, once every file was seen.
-func (c *comparison) changes() Changes {
-	for i, entry := range c.index {
-		if !c.seen[i] {
-			note(&c.found.Removed, &c.found.More.Removed, Change{Name: entry.Name})
+func (c *comparison) changes() (Changes, error) {
+	place := int64(-1)
+	err := c.index.each(func(e IndexEntry) error {
+		if place++; !c.seen.has(place) {
+			note(&c.found.Removed, &c.found.More.Removed, Change{Name: e.Name})
 		}
+		return nil
+	})
+	if err != nil {
+		return Changes{}, err
 	}
-	for _, list := range [][]Change{c.found.Added, c.found.Modified} {
-		slices.SortFunc(list, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
-	}
-	return c.found
+	c.found.sort()
+	return c.found, nil
 }

@@ -15,9 +15,9 @@ import (
 )
 
 // recheck runs one mode and writes its changes down.
-func recheck(t *testing.T, f storage.Folder, index []IndexEntry, mode string) string {
+func recheck(t *testing.T, f storage.Folder, index *Index, mode string) string {
 	t.Helper()
-	c, err := Recheck(t.Context(), f, index, mode, Options{})
+	c, err := Recheck(t.Context(), f, index, mode, scratch(t))
 	must(t, err)
 	text := ""
 	for _, a := range c.Added {
@@ -56,12 +56,11 @@ func TestRecheckLocal(t *testing.T) {
 			dir, f := tree(t, files)
 			r := hashed(t, f)
 			must(t, c.change(dir))
-			if got := recheck(t, f, r.Entries, RecheckListing); got != c.listing {
+			if got := recheck(t, f, r.Lines(), RecheckListing); got != c.listing {
 				t.Errorf("listing: got %q, want %q", got, c.listing)
 			}
-			shuffled := slices.Clone(r.Entries)
-			slices.Reverse(shuffled)
-			if got := recheck(t, f, shuffled, RecheckContent); got != c.content {
+
+			if got := recheck(t, f, r.Lines(), RecheckContent); got != c.content {
 				t.Errorf("content: got %q, want %q", got, c.content)
 			}
 		})
@@ -100,13 +99,13 @@ func TestRecheckAzure(t *testing.T) {
 	s.PutText("data", "p/edited", "EDITED")
 	s.PutText("data", "p/added", "")
 	s.Delete("data", "p/removed")
-	if got, want := recheck(t, f, r.Entries, RecheckListing), "+added-removed!edited:etag!rewritten:etag"; got != want {
+	if got, want := recheck(t, f, r.Lines(), RecheckListing), "+added-removed!edited:etag!rewritten:etag"; got != want {
 		t.Errorf("listing: got %q, want %q", got, want)
 	}
-	if got, want := recheck(t, f, r.Entries, RecheckContent), "+added-removed!edited:content"; got != want {
+	if got, want := recheck(t, f, r.Lines(), RecheckContent), "+added-removed!edited:content"; got != want {
 		t.Errorf("content: got %q, want %q", got, want)
 	}
-	c, err := Recheck(t.Context(), f, r.Entries, RecheckListing, Options{})
+	c, err := Recheck(t.Context(), f, r.Lines(), RecheckListing, scratch(t))
 	must(t, err)
 	if since := c.Modified[0].Since; !since.After(r.Newest) {
 		t.Errorf("%s is said to have changed at %v", c.Modified[0].Name, since)
@@ -115,12 +114,12 @@ func TestRecheckAzure(t *testing.T) {
 
 func TestRecheckFails(t *testing.T) {
 	dir, f := tree(t, files)
-	index := hashed(t, f).Entries
-	_, err := Recheck(t.Context(), f, index, "everything", Options{})
+	index := hashed(t, f).Lines()
+	_, err := Recheck(t.Context(), f, index, "everything", scratch(t))
 	wantMisused(t, err, `"everything" is no way to check a folder again`)
 	must(t, os.RemoveAll(dir))
 	for _, mode := range []string{RecheckListing, RecheckContent} {
-		if c, err := Recheck(t.Context(), f, index, mode, Options{}); !errors.Is(err, os.ErrNotExist) || !c.Empty() {
+		if c, err := Recheck(t.Context(), f, index, mode, scratch(t)); !errors.Is(err, os.ErrNotExist) || !c.Empty() {
 			t.Errorf("%s: got %v, %v", mode, c, err)
 		}
 	}
@@ -154,13 +153,28 @@ func (e endless) List(_ context.Context, yield func(storage.Object) error) error
 
 func (e endless) URI() string { return "https://acct.blob.core.windows.net/data/p/" }
 
-func TestRecheckNamesTheFirstAndCountsTheRest(t *testing.T) {
-	var index []IndexEntry
-	for i := range 2 * MaxNamed {
-		index = append(index, IndexEntry{Name: fmt.Sprintf("%07d", i)}) // of another size
-		index = append(index, IndexEntry{Name: fmt.Sprintf("%07d-gone", i)})
+// indexOf is an index of entries in any order.
+func indexOf(t testing.TB, entries ...IndexEntry) *Index {
+	t.Helper()
+	slices.SortFunc(entries, func(a, b IndexEntry) int { return strings.Compare(a.Name, b.Name) })
+	w, err := newIndexWriter(t.TempDir())
+	must(t, err)
+	defer w.close()
+	for _, e := range entries {
+		w.add(e)
 	}
-	c, err := Recheck(t.Context(), endless{files: 5 * MaxNamed}, index, RecheckListing, Options{})
+	index, err := w.finish()
+	must(t, err)
+	return index
+}
+
+func TestRecheckNamesTheFirstAndCountsTheRest(t *testing.T) {
+	var entries []IndexEntry
+	for i := range 2 * MaxNamed {
+		entries = append(entries, IndexEntry{Name: fmt.Sprintf("%07d", i)}) // of another size
+		entries = append(entries, IndexEntry{Name: fmt.Sprintf("%07d-gone", i)})
+	}
+	c, err := Recheck(t.Context(), endless{files: 5 * MaxNamed}, indexOf(t, entries...), RecheckListing, scratch(t))
 	must(t, err)
 	if len(c.Added) != MaxNamed || len(c.Removed) != MaxNamed || len(c.Modified) != MaxNamed {
 		t.Errorf("%d, %d and %d are named", len(c.Added), len(c.Removed), len(c.Modified))
@@ -176,7 +190,7 @@ func TestRecheckNamesTheFirstAndCountsTheRest(t *testing.T) {
 }
 
 func TestRecheckEndsAnEndlessListing(t *testing.T) {
-	_, err := Recheck(t.Context(), endless{files: MaxFiles + 1}, nil, RecheckListing, Options{})
+	_, err := Recheck(t.Context(), endless{files: MaxFiles + 1}, indexOf(t), RecheckListing, scratch(t))
 	if err == nil || !strings.Contains(err.Error(), "holds more than 5000000 files") {
 		t.Errorf("got %v", err)
 	}

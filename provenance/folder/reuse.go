@@ -1,0 +1,124 @@
+package folder
+
+import (
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/storage"
+)
+
+// Previous is what an earlier attestation recorded of the same folder. The caller has verified it.
+type Previous struct {
+	Index     *Index
+	Statement provenance.Digest // sha256 of the attestation's statement
+	NotBefore time.Time         // digests of bytes that were read earlier are read again; zero: none are
+	// Immutable is the grade that the folder had then. When files could be neither changed nor removed, those that are other
+	// ones now are refused, and until Until those that are gone, too.
+	Immutable string
+	Until     time.Time // provenance.Protection.Until; zero: unknown
+	// Basis is how the digests were known then. They are known no better now. Empty: better than Signed.
+	Basis provenance.Basis
+}
+
+// reuse takes digests from an earlier attestation. A nil one takes none.
+type reuse struct {
+	Previous
+	now    time.Time
+	finder finder
+	seen   bits
+	taken  provenance.Reused
+}
+
+func newReuse(o Options) (*reuse, error) {
+	u := &reuse{Previous: *o.Previous, now: o.clock(), seen: newBits(o.Previous.Index.Files)}
+	u.taken.Previous = u.Statement
+	var err error
+	u.finder, err = u.Index.finder()
+	return u, err
+}
+
+func (u *reuse) close() {
+	if u != nil && u.finder.lookup != nil {
+		u.finder.close()
+	}
+}
+
+// take is the earlier digest of a file, if it may be reused: name, size, ETag and time are what they were. A file that may not
+// have changed and did is refused; wanted tells whether a digest is needed beside that. Local files are never reused.
+func (u *reuse) take(o storage.Object, wanted bool) (IndexEntry, bool, error) {
+	if u == nil {
+		return IndexEntry{}, false, nil
+	}
+	was, place, err := u.finder.find(o.Name)
+	if err != nil || place < 0 {
+		return IndexEntry{}, false, err
+	}
+	u.seen.set(place)
+	if was.Size != o.Size || was.ETag != o.ETag {
+		return IndexEntry{}, false, u.overwritten(was, o)
+	}
+	if !wanted || o.ETag == "" || !was.Modified.Equal(o.Modified) || was.HashedAt.IsZero() || was.HashedAt.Before(u.NotBefore) {
+		return IndexEntry{}, false, nil
+	}
+	if was.By.IsZero() {
+		was.By = u.Statement
+	}
+	u.taken.Files++
+	u.taken.Bytes += was.Size
+	if u.taken.ReadSince.IsZero() || was.HashedAt.Before(u.taken.ReadSince) {
+		u.taken.ReadSince = was.HashedAt
+	}
+	return was, true, nil
+}
+
+// fixed tells whether no file could be changed. Protected append writes change files.
+func (u *reuse) fixed() bool {
+	switch u.Immutable {
+	case provenance.GradeLocked, provenance.GradeLegalHold, provenance.GradeVersionWORM:
+		return true
+	}
+	return false
+}
+
+const overwrittenHint = "somebody got around the protection, or it was not what was recorded: find out before anything is trained on it"
+
+func (u *reuse) overwritten(was IndexEntry, now storage.Object) error {
+	if !u.fixed() {
+		return nil
+	}
+	return provenance.Refuse("data.overwritten", overwrittenHint,
+		"the file %s was overwritten, though it was recorded as immutable (%s): it had %d bytes and the ETag %q, and has %d and %q, since %s",
+		was.Name, u.Immutable, was.Size, was.ETag, now.Size, now.ETag, now.Modified.UTC().Format(time.RFC3339))
+}
+
+// gone refuses files that are not there any more, and must be.
+func (u *reuse) gone() error {
+	if u == nil || !u.fixed() || !u.now.Before(u.Until) {
+		return nil
+	}
+	var gone []Change
+	var more int
+	place := int64(-1)
+	err := u.Index.each(func(e IndexEntry) error {
+		if place++; !u.seen.has(place) {
+			note(&gone, &more, Change{Name: e.Name})
+		}
+		return nil
+	})
+	if err != nil || gone == nil {
+		return err
+	}
+	return provenance.Refuse("data.overwritten", overwrittenHint, "%d files are gone that were recorded as immutable (%s) until %s: %s",
+		len(gone)+more, u.Immutable, u.Until.UTC().Format(time.RFC3339), firstNames(gone))
+}
+
+// sum is what was reused, nil for nothing, and how well those digests are known.
+func (u *reuse) sum() (*provenance.Reused, provenance.Basis) {
+	if u == nil || u.taken.Files == 0 {
+		return nil, ""
+	}
+	if u.Basis != "" && !u.Basis.AtLeast(provenance.Signed) {
+		return &u.taken, u.Basis
+	}
+	return &u.taken, provenance.Signed
+}
