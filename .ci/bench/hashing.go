@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/seed-3480f271/provenance/provenance/folder"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
@@ -34,7 +33,7 @@ func (b *bed) largeFiles() error {
 	var ours, peer []cost
 	buffer := make([]byte, large)
 	for range 5 {
-		c, err := hash(dir)
+		c, err := b.hashLocal(dir)
 		if err != nil {
 			return err
 		}
@@ -57,8 +56,8 @@ func (b *bed) smallFiles() error {
 	if err != nil {
 		return err
 	}
-	ours, peer, err := pair(
-		func(int) (cost, error) { return hash(dir) },
+	ours, peer, err := pair(rounds,
+		func(int) (cost, error) { return b.hashLocal(dir) },
 		func(int) (cost, error) {
 			cmd := exec.Command("sh", "-c", "find . -type f -print0 | xargs -0 -P2 sha256sum >/dev/null")
 			cmd.Dir = dir
@@ -73,15 +72,13 @@ func (b *bed) smallFiles() error {
 	return nil
 }
 
-// hash hashes a folder as record does.
-func hash(dir string) (cost, error) {
-	start := time.Now()
+// hashLocal hashes a local folder.
+func (b *bed) hashLocal(dir string) (cost, error) {
 	f, err := storage.Open(context.Background(), dir, storage.Options{})
 	if err != nil {
 		return cost{}, err
 	}
-	_, err = folder.Hash(context.Background(), f, folder.Options{})
-	return cost{wall: time.Since(start)}, err
+	return b.hash(f, nil)
 }
 
 // files makes a folder of files with different contents.

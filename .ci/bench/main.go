@@ -1,5 +1,7 @@
 // Command bench prints the figures of the README: ratios against a peer, measured side by side in the same run, A B A B …, as
 // medians. Registry and data are on this machine, so that the network does not count.
+//
+// usage: bench [SECTION…]    (default: all)
 package main
 
 import (
@@ -13,14 +15,14 @@ import (
 	"time"
 )
 
-// rounds is how often each pair is measured; the first round is not counted.
+// rounds is how often a pair of programs is measured; the first round is not counted.
 const rounds = 11
 
 func main() {
 	dir, err := os.MkdirTemp("", "provenance-bench-")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		err = bench(dir)
+		err = bench(dir, os.Args[1:])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -28,7 +30,7 @@ func main() {
 	}
 }
 
-func bench(dir string) error {
+func bench(dir string, asked []string) error {
 	program, err := filepath.Abs("bin/provenance")
 	if err != nil {
 		return err
@@ -43,12 +45,26 @@ func bench(dir string) error {
 	}
 	defer b.server.Close()
 	fmt.Printf("%-46s %10s %10s %7s   %s\n", "", "ours", "peer", "ratio", "bound")
-	for _, measure := range []func() error{b.verify, b.record, b.start, b.size, b.largeFiles, b.smallFiles} {
-		if err := measure(); err != nil {
+	for _, s := range b.sections() {
+		if len(asked) > 0 && !slices.Contains(asked, s.name) {
+			continue
+		}
+		if err := s.measure(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// section is a part of the figures, by the name under which it can be asked for.
+type section struct {
+	name    string
+	measure func() error
+}
+
+func (b *bed) sections() []section {
+	return []section{{"verify", b.verify}, {"record", b.record}, {"start", b.start}, {"size", b.size}, {"large", b.largeFiles}, {"small", b.smallFiles},
+		{"double", b.double}, {"azurite", b.azurite}, {"million", b.million}, {"nights", b.nights}}
 }
 
 // tool is the executable of somebody else's program, built by .ci/tools.
@@ -92,8 +108,8 @@ func (b *bed) run(name string, args ...string) (cost, error) {
 	return cost{wall, float64(usage.Maxrss) / 1024, int(b.requests.Load() - before)}, nil
 }
 
-// pair measures two programs in turn.
-func pair(ours, peer func(round int) (cost, error)) (a, b cost, err error) {
+// pair measures two things in turn.
+func pair(rounds int, ours, peer func(round int) (cost, error)) (a, b cost, err error) {
 	var as, bs []cost
 	for round := range rounds {
 		x, err := ours(round)

@@ -112,7 +112,7 @@ func (b *bed) verify() error {
 	if _, err := b.recordImage(ref); err != nil {
 		return err
 	}
-	ours, peer, err := pair(
+	ours, peer, err := pair(rounds,
 		func(int) (cost, error) { return b.run(b.program, "verify", ref, "--key", "cosign.pub") },
 		func(int) (cost, error) {
 			return b.run(b.cosign, "verify-attestation", "--type", "slsaprovenance1", "--key", "cosign.pub", "--insecure-ignore-tlog", ref)
@@ -135,7 +135,7 @@ func (b *bed) record() error {
 		}
 		return do(ref)
 	}
-	ours, peer, err := pair(
+	ours, peer, err := pair(rounds,
 		func(round int) (cost, error) { return fresh("ours", round, b.recordImage) },
 		func(round int) (cost, error) {
 			return fresh("peer", round, func(ref string) (cost, error) {
@@ -153,7 +153,7 @@ func (b *bed) record() error {
 }
 
 func (b *bed) start() error {
-	ours, peer, err := pair(
+	ours, peer, err := pair(rounds,
 		func(int) (cost, error) { return b.run(b.program, "--version") },
 		func(int) (cost, error) { return b.run(b.cosign, "version") })
 	if err != nil {
