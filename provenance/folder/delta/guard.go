@@ -28,7 +28,7 @@ const (
 
 // guard looks at the sizes that a Parquet file claims, before the library believes them and allocates: of lists in its
 // metadata, of pages before and after compression, of runs of equal values. The pages that are read later are gone through
-// once more, which costs their decompression.
+// once more, which costs their decompression. DELTA_BYTE_ARRAY is not read: its values may be as long as all before them.
 type guard struct {
 	file  io.ReaderAt
 	size  int64
@@ -264,6 +264,11 @@ func checkValues(data []byte, encoding format.Encoding, values int32) error {
 		return tooMuch("a page of %d values", values)
 	case encoding == format.Plain:
 		return nil
+	case encoding == format.DeltaBinaryPacked || encoding == format.DeltaLengthByteArray:
+		if !packed(data, values) {
+			return errCorrupt
+		}
+		return nil
 	case encoding != format.PlainDictionary && encoding != format.RLEDictionary:
 		return tooMuch("values in the encoding %v", encoding)
 	case len(data) == 0:
@@ -272,6 +277,22 @@ func checkValues(data []byte, encoding format.Encoding, values int32) error {
 		return errCorrupt
 	}
 	return nil
+}
+
+// maxBlock is how many values a block of packed differences may have; 128 is usual.
+const maxBlock = 1 << 16
+
+// packed tells whether packed differences begin with no more values than there should be.
+// Source: https://parquet.apache.org/docs/file-format/data-pages/encodings/#DELTAENC
+func packed(data []byte, values int32) bool {
+	for _, limit := range []uint64{maxBlock, maxBlock, uint64(max(values, 0))} { // of a block, of its parts, of all of it
+		n, length := binary.Uvarint(data)
+		if length <= 0 || n > limit {
+			return false
+		}
+		data = data[length:]
+	}
+	return true
 }
 
 // bitsOf is how many bits a level takes.
