@@ -72,7 +72,7 @@ func (b *blobs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, name, isBlob := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"+account+"/"), "/")
 	switch {
 	case query.Get("comp") == "list":
-		b.list(w, query.Get("marker"))
+		b.list(w, query.Get("prefix"), query.Get("marker"))
 	case query.Has("restype"), !isBlob: // of the container, or of the account
 		w.Header().Set("x-ms-is-hns-enabled", "false")
 		w.Header().Set("x-ms-has-immutability-policy", "false")
@@ -84,9 +84,12 @@ func (b *blobs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // list is a page. A marker is the number of its first blob.
-func (b *blobs) list(w http.ResponseWriter, marker string) {
+func (b *blobs) list(w http.ResponseWriter, prefix, marker string) {
 	from, _ := strconv.Atoi(marker) // none is 0
 	to := min(from+pageSize, b.count)
+	if !strings.HasPrefix("data/part-", prefix) {
+		from, to = b.count, b.count
+	}
 	var page bytes.Buffer
 	page.WriteString(`<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>`)
 	for i := from; i < to; i++ {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the programs of others that the tests run, each from the exact versions in its folder here (a nested Go module
-# with a tool directive or a main package, a package-lock.json, or a requirements.txt), into a cache outside the tree:
+# with a tool directive, a package-lock.json, or a requirements.txt), into a cache outside the tree:
 #
 #     $PROVENANCE_TOOLS (default ~/.cache/provenance-tools) / NAME-KEY / NAME
 #
@@ -35,7 +35,7 @@ build_go() {
     need go
     package=$(sed -n 's/^tool //p' "$1/go.mod")
     (cd "$1" && CGO_ENABLED=0 go build -mod=readonly -buildvcs=false -trimpath -ldflags='-s -w' \
-        -o "$staging/$1/$1$(go env GOEXE)" "${package:-.}")
+        -o "$staging/$1/$1$(go env GOEXE)" "$package")
 }
 
 build_npm() {
