@@ -6,7 +6,7 @@ import (
 )
 
 // tieTraining says for each folder how well it is known that the model was trained on it as it was recorded. The link is
-// declared, unless the storage's clock and a listing from before the run prove that nothing changed in between.
+// declared, unless the storage's clock and a sealed listing from before the run prove that nothing changed in between.
 func (r *Record) tieTraining() {
 	for i := range r.Data {
 		f := &r.Data[i]
@@ -46,10 +46,12 @@ func (r *Record) trainedOn(f Folder) (why string, proved bool) {
 		return named + "no file is newer than the run's start, but no listing from before it tells whether any was removed", false
 	case b.Listed.After(r.Databricks.Started):
 		return fmt.Sprintf("the listing was taken at %s, after the run had started at %s", wireText(b.Listed), wireText(r.Databricks.Started)), false
+	case b.SealedBy == "":
+		return named + unchanged(b) + "but nobody sealed it, so it is what the pipeline says", false
 	case f.Of("newest") != Reported:
 		return named + unchanged(b) + "the files' times are those of a local disk, which anybody can set", false
 	}
-	return "no file is newer than the run's start, and the listing from before it is the one at recording", true
+	return "no file is newer than the run's start, and the sealed listing from before it is the one at recording", true
 }
 
 func unchanged(b *Before) string {

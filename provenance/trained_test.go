@@ -14,7 +14,7 @@ func TestTrainedOn(t *testing.T) {
 		why    string
 	}{
 		"proved": {func(*Folder, *DatabricksRun) {}, Reported,
-			"no file is newer than the run's start, and the listing from before it is the one at recording"},
+			"no file is newer than the run's start, and the sealed listing from before it is the one at recording"},
 		"modified at the very start": {func(f *Folder, r *DatabricksRun) { f.Newest = r.Started }, Reported, "no file is newer"},
 		"listed at the very start":   {func(f *Folder, r *DatabricksRun) { f.Before.Listed = r.Started }, Reported, "no file is newer"},
 		"listing differs": {func(f *Folder, _ *DatabricksRun) { f.Before.Same, f.Before.Changes = false, "1 removed (a.csv)" }, Declared,
@@ -31,6 +31,8 @@ func TestTrainedOn(t *testing.T) {
 			"named by the pipeline; no file is newer than the run's start, but no listing from before it tells whether any was removed"},
 		"listed during training": {func(f *Folder, r *DatabricksRun) { f.Before.Listed = r.Started.Add(time.Second) }, Declared,
 			"the listing was taken at 2026-11-23T02:01:01Z, after the run had started at 2026-11-23T02:01:00Z"},
+		"listing not sealed": {func(f *Folder, _ *DatabricksRun) { f.Before.SealedBy = "" }, Declared,
+			"named by the pipeline; the listing from before training is the one at recording; but nobody sealed it"},
 		"times of a local disk": {func(f *Folder, _ *DatabricksRun) { f.BasisOf["newest"] = Declared }, Declared,
 			"named by the pipeline; the listing from before training is the one at recording; the files' times are those of a local disk, which anybody can set"},
 	} {

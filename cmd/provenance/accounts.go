@@ -11,16 +11,6 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// protection asks the storage how the folder's container is protected; nil for a local folder.
-func protection(ctx context.Context, f storage.Folder) (*storage.Protection, error) {
-	protected, ok := f.(storage.Protected)
-	if !ok {
-		return nil, nil
-	}
-	p, err := protected.Protection(ctx)
-	return &p, err
-}
-
 // accounts are the storage accounts that --storage-account-id names. Each container is asked for once.
 type accounts struct {
 	job   *job

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -110,43 +109,59 @@ func (j *job) startProgress() (stop func()) {
 // dataset is all data folders of a record, and what was given to read them with.
 type dataset struct {
 	*recorder
-	earlier   *earlier
-	merged    map[string]merged  // by URI: digests that other machines computed
-	listings  map[string]listing // by URI: from before training
-	accounts  *accounts          // storage accounts whose policies are asked for
-	started   time.Time          // of the training run; zero: none is known
-	lock      sync.Mutex
-	collected []collected
+	earlier  *earlier
+	merged   map[string]merged  // by URI: digests that other machines computed
+	listings map[string]listing // by URI: from before training
+	accounts *accounts          // storage accounts whose policies are asked for
 }
 
-// collected is a folder that was read.
-type collected struct {
+// dataFolder is one of them.
+type dataFolder struct {
+	askedFolder
+	openFolder
+	plane  *storage.Protection    // what the storage says of its protection; nil: it is local
+	arm    *provenance.Protection // what Azure Resource Manager says; nil: it was not asked
+	answer provenance.Stored
 	noun   provenance.Folder
 	result *folder.Result
 }
 
-// folders reads all data folders at the same time, and then compares them with each other.
+// folders opens all data folders, and asks how they are protected: what is wrong shows before anything is read. Then it reads
+// all of them at the same time, and compares them with each other.
 func (r *recorder) folders(ctx context.Context) error {
 	asked, err := r.cfg.askedFolders()
 	if err != nil {
 		return err
 	}
 	defer r.startProgress()()
-	d := &dataset{recorder: r, started: r.runStarted()}
+	d := &dataset{recorder: r}
 	if err := d.prepare(ctx, asked); err != nil {
 		return err
 	}
-	group, each := errgroup.WithContext(ctx)
-	for _, f := range asked {
-		group.Go(func() error { return d.read(each, f) })
-	}
-	if err := group.Wait(); err != nil {
+	folders := make([]dataFolder, len(asked))
+	err = each(ctx, folders, func(ctx context.Context, i int) error {
+		folders[i].askedFolder = asked[i]
+		return d.open(ctx, &folders[i])
+	})
+	if err != nil {
 		return err
 	}
-	if err := d.used(); err != nil {
+	if err := d.used(folders); err != nil {
 		return err
 	}
-	return d.compare(ctx)
+	if err := each(ctx, folders, func(ctx context.Context, i int) error { return d.read(ctx, &folders[i]) }); err != nil {
+		return err
+	}
+	return d.compare(ctx, folders)
+}
+
+// each does something for each of a list at the same time; the first error ends it.
+func each[T any](ctx context.Context, list []T, do func(context.Context, int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range list {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
 }
 
 // prepare reads what was given to read the folders with.
@@ -177,51 +192,51 @@ func (r *recorder) runStarted() time.Time {
 	return time.Time{}
 }
 
-// read reads one folder, and asks how it is protected.
-func (d *dataset) read(ctx context.Context, asked askedFolder) error {
-	f, err := d.openData(ctx, asked.uri, d.started)
+// open opens a folder and asks how it is protected.
+func (d *dataset) open(ctx context.Context, f *dataFolder) (err error) {
+	if f.openFolder, err = d.openData(ctx, f.uri, d.runStarted()); err != nil {
+		return err
+	}
+	protected, inAzure := f.base.(storage.Protected)
+	if !inAzure {
+		return nil
+	}
+	plane, err := protected.Protection(ctx)
 	if err != nil {
 		return err
 	}
-	plane, err := protection(ctx, f.base)
-	if err != nil {
+	f.plane = &plane
+	f.arm, f.answer, err = d.accounts.ask(ctx, plane)
+	return err
+}
+
+// read reads a folder and says what is known of it.
+func (d *dataset) read(ctx context.Context, f *dataFolder) (err error) {
+	if f.result, err = d.digests(ctx, f); err != nil {
 		return err
 	}
-	result, err := d.digests(ctx, f)
-	if err != nil {
-		return err
-	}
-	noun, err := result.Folder(asked.role)
-	if err != nil {
+	if f.noun, err = f.result.Folder(f.role); err != nil {
 		return err
 	}
 	if f.table != nil {
 		version := f.table.Noun()
-		noun.Delta = &version
+		f.noun.Delta = &version
 	}
-	if l, given := d.listings[f.URI()]; given {
-		before, err := folder.CompareListing(l.Listing, l.sealedBy, result)
-		if err != nil {
-			return err
-		}
-		noun.Before = &before
+	if f.plane != nil {
+		folder.Protect(&f.noun, *f.plane, f.arm, folder.Retained{Until: f.result.RetainUntil, All: f.result.AllRetained})
+		f.noun.ProtectionAnswer = f.answer
 	}
-	if plane != nil {
-		arm, answer, err := d.accounts.ask(ctx, *plane)
-		if err != nil {
-			return err
-		}
-		folder.Protect(&noun, *plane, arm, folder.Retained{Until: result.RetainUntil, All: result.AllRetained})
-		noun.ProtectionAnswer = answer
+	l, given := d.listings[f.URI()]
+	if !given {
+		return nil
 	}
-	d.lock.Lock()
-	defer d.lock.Unlock()
-	d.collected = append(d.collected, collected{noun, result})
-	return nil
+	before, err := folder.CompareListing(l.Listing, l.sealedBy, f.result)
+	f.noun.Before = &before
+	return err
 }
 
 // digests are those of a folder: computed by other machines, or else here.
-func (d *dataset) digests(ctx context.Context, f openFolder) (*folder.Result, error) {
+func (d *dataset) digests(ctx context.Context, f *dataFolder) (*folder.Result, error) {
 	o, err := d.folderOptions(f.URI())
 	if err != nil {
 		return nil, err
@@ -244,8 +259,8 @@ func (d *dataset) digests(ctx context.Context, f openFolder) (*folder.Result, er
 }
 
 // previous are the digests that may be reused for a folder; nil if there are none.
-func (d *dataset) previous(ctx context.Context, f openFolder, dir string) (*folder.Previous, error) {
-	if _, isLocal := f.base.(storage.Protected); !isLocal {
+func (d *dataset) previous(ctx context.Context, f *dataFolder, dir string) (*folder.Previous, error) {
+	if f.plane == nil {
 		return nil, nil
 	}
 	p, err := d.earlier.digests(ctx, f.URI(), dir, d.reuse.notBefore(time.Now()))
@@ -260,10 +275,10 @@ func (d *dataset) previous(ctx context.Context, f openFolder, dir string) (*fold
 }
 
 // used refuses what was given and is of no folder: somebody believes that it counts.
-func (d *dataset) used() error {
+func (d *dataset) used(folders []dataFolder) error {
 	have := map[string]bool{}
-	for _, c := range d.collected {
-		have[c.noun.URI] = true
+	for _, f := range folders {
+		have[f.URI()] = true
 	}
 	for uri, m := range d.merged {
 		if !have[uri] {
@@ -279,25 +294,25 @@ func (d *dataset) used() error {
 }
 
 // compare finds files that lie in folders of several roles.
-func (d *dataset) compare(ctx context.Context) error {
+func (d *dataset) compare(ctx context.Context, folders []dataFolder) error {
 	dir, err := d.scratch.sub()
 	if err != nil {
 		return err
 	}
-	var folders []folder.Role
-	for _, c := range d.collected {
-		folders = append(folders, folder.Role{Role: c.noun.Role, URI: c.noun.URI, Index: c.result.Lines()})
+	var roles []folder.Role
+	for _, f := range folders {
+		roles = append(roles, folder.Role{Role: f.role, URI: f.URI(), Index: f.result.Lines()})
 	}
-	shared, err := folder.Shared(ctx, dir, folders)
+	shared, err := folder.Shared(ctx, dir, roles)
 	if err != nil {
 		return err
 	}
-	for i, c := range d.collected {
-		c.noun.Shared = append([]provenance.Shared{}, shared[i]...) // not nil: they were compared
+	for i, f := range folders {
+		f.noun.Shared = append([]provenance.Shared{}, shared[i]...) // not nil: they were compared
 		for _, s := range shared[i] {
-			d.say("warning: %s and %s share %d files, such as %q: what is tested with must not be trained on", c.noun.URI, s.URI, s.Files, s.Names[0])
+			d.say("warning: %s and %s share %d files, such as %q: what is tested with must not be trained on", f.URI(), s.URI, s.Files, s.Names[0])
 		}
-		d.add(c.noun)
+		d.add(f.noun)
 	}
 	return nil
 }

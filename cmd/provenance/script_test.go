@@ -24,10 +24,11 @@ func TestMain(m *testing.M) {
 //	status N COMMAND ARG...             the exact exit status of a program
 //	registry VAR referrers|plain|distribution   starts a registry and sets VAR to its host
 //	mkimage REF [-platform P] FILE=PATH... [layer FILE=PATH...]   writes an image; .wh. names remove files of earlier layers
-//	databricks VAR                      starts a Databricks workspace and sets VAR to its URL
+//	databricks VAR                      starts a Databricks workspace and sets VAR to its URL; run 4 begins now
 //	azurite VAR                         starts the storage emulator and sets VAR to its account's URL
 //	upload URL CONTAINER PREFIX DIR     puts a folder into a container of it
 //	vault VAR FILE                      starts a Key Vault, sets VAR to its key, and writes the public half
+//	azure WHAT ARG...                   a double of Azure; see azure_test.go
 //	digest VAR REF                      sets VAR to the digest of an image
 //	edit FILE OLD NEW                   replaces text in a file, which must be there
 func TestScripts(t *testing.T) {
@@ -49,6 +50,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "registry": scriptRegistry, "mkimage": scriptImage, "digest": scriptDigest,
 			"databricks": scriptDatabricks, "azurite": scriptAzurite, "upload": scriptUpload, "vault": scriptVault, "edit": scriptEdit,
+			"azure": scriptAzure,
 		},
 	})
 }

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/seed-3480f271/provenance/provenance/provtest"
@@ -45,19 +42,5 @@ func scriptUpload(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: upload ACCOUNT-URL CONTAINER PREFIX DIR")
 	}
-	dir := ts.MkAbs(args[3])
-	files := map[string][]byte{}
-	ts.Check(filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		relative, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		files[strings.TrimSuffix(args[2], "/")+"/"+filepath.ToSlash(relative)] = data
-		return err
-	}))
-	provtest.Upload(scriptTB{ts: ts}, args[0], args[1], files)
+	provtest.Upload(scriptTB{ts: ts}, args[0], args[1], filesUnder(ts, args[2], args[3]))
 }

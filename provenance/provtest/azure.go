@@ -144,3 +144,6 @@ func (c *Cloud) Fail(fault string) { c.arm.Fail(armdouble.Fault(fault)) }
 
 // Asked are the paths that Azure Resource Manager was asked for.
 func (c *Cloud) Asked() []string { return c.arm.Requests() }
+
+// Read is how many bytes of blobs an account has sent.
+func (c *Cloud) Read(account string) int64 { return c.blobs[account].Counts().Bytes }

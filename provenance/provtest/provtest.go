@@ -6,6 +6,7 @@ package provtest
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 
@@ -26,12 +27,15 @@ func Azurite(t testing.TB) string { return testtools.Azurite(t) }
 // DatabricksToken is what a double of Databricks accepts.
 const DatabricksToken = databricksdouble.Token
 
-// Databricks runs a double of a workspace with three runs: 1 succeeded, 2 failed, 3 is still running.
+// Databricks runs a double of a workspace with four runs: 1 succeeded, 2 failed, 3 is still running, and 4 succeeded and began
+// when the double did.
 func Databricks(t testing.TB) (url string) {
+	now := time.Now().UnixMilli()
 	return databricksdouble.New(t,
 		databricksdouble.Run{ID: 1},
 		databricksdouble.Run{ID: 2, Result: "FAILED"},
-		databricksdouble.Run{ID: 3, State: "RUNNING"}).URL
+		databricksdouble.Run{ID: 3, State: "RUNNING"},
+		databricksdouble.Run{ID: 4, Fields: map[string]any{"start_time": now, "end_time": now + 1}}).URL
 }
 
 // Vault runs a double of Azure Key Vault and Entra; the answers are a reference to its key, the public half, and the
