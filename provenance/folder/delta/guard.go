@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
+	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -176,7 +178,7 @@ func (g *guard) header(at, end int64) (*format.PageHeader, int64, error) {
 func (g *guard) check(h *format.PageHeader, codec format.CompressionCodec, c *column) (int32, error) {
 	switch {
 	case h.Type == format.DictionaryPage && h.DictionaryPageHeader.Valid:
-		return 0, g.dictionary(h, codec)
+		return 0, g.dictionary(h, codec, c)
 	case h.Type == format.DataPage && h.DataPageHeader.Valid:
 		return g.pageV1(h, codec, c)
 	case h.Type == format.DataPageV2 && h.DataPageHeaderV2.Valid:
@@ -185,7 +187,7 @@ func (g *guard) check(h *format.PageHeader, codec format.CompressionCodec, c *co
 	return 0, errCorrupt
 }
 
-func (g *guard) dictionary(h *format.PageHeader, codec format.CompressionCodec) error {
+func (g *guard) dictionary(h *format.PageHeader, codec format.CompressionCodec, c *column) error {
 	d := h.DictionaryPageHeader.V
 	if err := g.decompress(codec, g.body, int(h.UncompressedPageSize)); err != nil {
 		return err
@@ -193,7 +195,7 @@ func (g *guard) dictionary(h *format.PageHeader, codec format.CompressionCodec) 
 	if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary {
 		return tooMuch("a dictionary in the encoding %v", d.Encoding)
 	}
-	if d.NumValues < 0 || int(d.NumValues) > len(g.page)/4 { // each has four bytes at least
+	if d.NumValues < 0 || !plain(g.page, c.leaf.Type().Kind(), d.NumValues) {
 		return errCorrupt
 	}
 	return nil
@@ -201,135 +203,193 @@ func (g *guard) dictionary(h *format.PageHeader, codec format.CompressionCodec) 
 
 func (g *guard) pageV1(h *format.PageHeader, codec format.CompressionCodec, c *column) (int32, error) {
 	d := h.DataPageHeader.V
+	if err := checkCount(d.NumValues); err != nil {
+		return 0, err
+	}
 	if err := g.decompress(codec, g.body, int(h.UncompressedPageSize)); err != nil {
 		return 0, err
 	}
-	data, ok := g.page, true
-	levels := []struct {
-		max      int
-		encoding format.Encoding
-	}{{c.leaf.MaxRepetitionLevel(), d.RepetitionLevelEncoding}, {c.leaf.MaxDefinitionLevel(), d.DefinitionLevelEncoding}}
-	for _, level := range levels {
-		if level.max == 0 {
-			continue
-		}
-		if level.encoding != format.RLE {
-			return 0, tooMuch("levels in the encoding %v", level.encoding)
-		}
-		if data, ok = g.levelsV1(data, level.max, d.NumValues); !ok {
-			return 0, errCorrupt
-		}
+	repetition, definition := c.leaf.MaxRepetitionLevel(), c.leaf.MaxDefinitionLevel()
+	if repetition > 0 && d.RepetitionLevelEncoding != format.RLE || definition > 0 && d.DefinitionLevelEncoding != format.RLE {
+		return 0, tooMuch("levels that are not in the encoding RLE")
 	}
-	return d.NumValues, checkValues(data, d.Encoding, d.NumValues)
+	data, _, ok := levelsV1(g.page, repetition, d.NumValues)
+	if !ok {
+		return 0, errCorrupt
+	}
+	data, present, ok := levelsV1(data, definition, d.NumValues)
+	if !ok {
+		return 0, errCorrupt
+	}
+	return d.NumValues, checkValues(data, c, d.Encoding, present)
 }
 
-// levelsV1 checks levels that begin with their length, and is what follows them.
-func (g *guard) levelsV1(data []byte, level int, values int32) ([]byte, bool) {
+// levelsV1 checks levels that begin with their length. It gives what follows them, and how many are the highest.
+func levelsV1(data []byte, level int, values int32) (rest []byte, highest int32, ok bool) {
+	if level == 0 { // none are written
+		return data, values, true
+	}
 	if len(data) < 4 {
-		return nil, false
+		return nil, 0, false
 	}
 	length := int64(binary.LittleEndian.Uint32(data))
 	if data = data[4:]; length > int64(len(data)) {
-		return nil, false
+		return nil, 0, false
 	}
-	return data[length:], runs(data[:length], bitsOf(level), values)
+	highest, ok = levels(data[:length], level, values)
+	return data[length:], highest, ok
 }
 
 func (g *guard) pageV2(h *format.PageHeader, codec format.CompressionCodec, c *column) (int32, error) {
 	d := h.DataPageHeaderV2.V
+	if err := checkCount(d.NumValues); err != nil {
+		return 0, err
+	}
 	repetition, definition := int(d.RepetitionLevelsByteLength), int(d.DefinitionLevelsByteLength)
-	if repetition < 0 || definition < 0 || repetition > len(g.body) || definition > len(g.body)-repetition || d.NumNulls < 0 || d.NumNulls > d.NumValues ||
-		repetition+definition > int(h.UncompressedPageSize) {
+	if repetition < 0 || definition < 0 || repetition+definition > min(len(g.body), int(h.UncompressedPageSize)) {
 		return 0, errCorrupt
 	}
-	levels, values := g.body[:repetition+definition], g.body[repetition+definition:]
-	if !runs(levels[:repetition], bitsOf(c.leaf.MaxRepetitionLevel()), d.NumValues) || !runs(levels[repetition:], bitsOf(c.leaf.MaxDefinitionLevel()), d.NumValues) {
+	split := repetition + definition
+	_, repeatedOK := levels(g.body[:repetition], c.leaf.MaxRepetitionLevel(), d.NumValues)
+	present, definedOK := levels(g.body[repetition:split], c.leaf.MaxDefinitionLevel(), d.NumValues)
+	if !repeatedOK || !definedOK || present != d.NumValues-d.NumNulls {
 		return 0, errCorrupt
 	}
 	if d.IsCompressed.Valid && !d.IsCompressed.V {
 		codec = format.Uncompressed
 	}
-	if err := g.decompress(codec, values, int(h.UncompressedPageSize)-len(levels)); err != nil {
+	if err := g.decompress(codec, g.body[split:], int(h.UncompressedPageSize)-split); err != nil {
 		return 0, err
 	}
-	return d.NumValues, checkValues(g.page, d.Encoding, d.NumValues)
+	return d.NumValues, checkValues(g.page, c, d.Encoding, present)
 }
 
-// checkValues checks the values of a page, their levels aside.
-func checkValues(data []byte, encoding format.Encoding, values int32) error {
+func checkCount(values int32) error {
 	switch {
 	case values < 0:
 		return errCorrupt
 	case values > maxValues:
 		return tooMuch("a page of %d values", values)
-	case encoding == format.Plain:
-		return nil
-	case encoding == format.DeltaBinaryPacked || encoding == format.DeltaLengthByteArray:
-		if !packed(data, values) {
-			return errCorrupt
+	}
+	return nil
+}
+
+// checkValues checks the values of a page, nulls left out.
+func checkValues(data []byte, c *column, encoding format.Encoding, values int32) error {
+	ok := false
+	switch encoding {
+	case format.Plain:
+		ok = plain(data, c.leaf.Type().Kind(), values)
+	case format.DeltaBinaryPacked, format.DeltaLengthByteArray:
+		ok = packed(data, values)
+	case format.PlainDictionary, format.RLEDictionary:
+		ok = len(data) == 0 && values == 0 || len(data) > 0 && data[0] <= 32
+		if len(data) > 0 {
+			_, fits := runs(data[1:], int(data[0]), values, nil)
+			ok = ok && fits
 		}
-		return nil
-	case encoding != format.PlainDictionary && encoding != format.RLEDictionary:
+	default:
 		return tooMuch("values in the encoding %v", encoding)
-	case len(data) == 0:
-		return nil
-	case data[0] > 32 || !runs(data[1:], int(data[0]), values):
+	}
+	if !ok {
 		return errCorrupt
 	}
 	return nil
 }
 
+// plain tells whether data are so many values.
+func plain(data []byte, kind parquet.Kind, values int32) bool {
+	switch kind {
+	case parquet.Int32:
+		return len(data) == 4*int(values)
+	case parquet.Int64:
+		return len(data) == 8*int(values)
+	}
+	for range values {
+		if len(data) < 4 {
+			return false
+		}
+		length := int64(binary.LittleEndian.Uint32(data))
+		if data = data[4:]; length > int64(len(data)) {
+			return false
+		}
+		data = data[length:]
+	}
+	return len(data) == 0
+}
+
 // maxBlock is how many values a block of packed differences may have; 128 is usual.
 const maxBlock = 1 << 16
 
-// packed tells whether packed differences begin with no more values than there should be.
+// packed tells whether packed differences begin with so many values, in blocks that are not too large.
 // Source: https://parquet.apache.org/docs/file-format/data-pages/encodings/#DELTAENC
 func packed(data []byte, values int32) bool {
-	for _, limit := range []uint64{maxBlock, maxBlock, uint64(max(values, 0))} { // of a block, of its parts, of all of it
+	var header [3]uint64 // the values of a block, the parts of a block, and all values
+	for i := range header {
 		n, length := binary.Uvarint(data)
-		if length <= 0 || n > limit {
+		if length <= 0 {
 			return false
 		}
-		data = data[length:]
+		header[i], data = n, data[length:]
 	}
-	return true
+	return header[0] <= maxBlock && header[1] <= maxBlock && header[2] == uint64(values)
 }
 
-// bitsOf is how many bits a level takes.
-func bitsOf(level int) int {
-	bits := 0
-	for ; level > 0; level >>= 1 {
-		bits++
+// levels checks the levels of a page, and counts the highest ones, which are those of values that are no null.
+func levels(data []byte, highest int, values int32) (int32, bool) {
+	if highest == 0 {
+		return values, len(data) == 0
 	}
-	return bits
+	var seen, found int32
+	total, ok := runs(data, bits.Len(uint(highest)), values, func(level uint64, n uint64) {
+		n = min(n, uint64(values-seen)) // the rest fills up a group
+		if seen += int32(n); level == uint64(highest) {
+			found += int32(n)
+		}
+	})
+	return found, ok && total >= uint64(values)
 }
 
-// runs tells whether data are runs, repeated or bit-packed, of about as many values as there should be: the last group of a
-// bit-packed run is filled up to eight, and some writers fill up more.
+// runs goes through runs, repeated or bit-packed, of about as many values as there should be: the last group of a bit-packed
+// run is filled up to eight, and some writers fill up more. visit, if not nil, gets each value, and how often it comes.
 // Source: https://parquet.apache.org/docs/file-format/data-pages/encodings/#RLE
-func runs(data []byte, bits int, values int32) bool {
-	limit := uint64(max(values, 0)) + 1024
-	var total uint64
+func runs(data []byte, width int, values int32, visit func(value, n uint64)) (total uint64, ok bool) {
+	limit := uint64(values) + 1024
 	for len(data) > 0 {
 		head, n := binary.Uvarint(data)
-		if n <= 0 {
-			return false
+		if n <= 0 || head>>1 > limit {
+			return total, false
 		}
 		data = data[n:]
-		count, length := head>>1, uint64(bits+7)/8
-		if count > limit {
-			return false
-		}
-		if head&1 == 1 {
-			length = count * uint64(bits)
-			count *= 8
+		isPacked, count, length := head&1 == 1, head>>1, uint64(width+7)/8
+		if isPacked {
+			count, length = count*8, count*uint64(width)
 		}
 		if total += count; total > limit || length > uint64(len(data)) {
-			return false
+			return total, false
+		}
+		if visit != nil {
+			visitRun(data[:length], isPacked, width, count, visit)
 		}
 		data = data[length:]
 	}
-	return true
+	return total, true
+}
+
+// visitRun takes a run of levels apart, which have at most eight bits.
+func visitRun(data []byte, isPacked bool, width int, count uint64, visit func(value, n uint64)) {
+	if !isPacked {
+		visit(uint64(data[0]), count)
+		return
+	}
+	for at := range int(count) {
+		var value uint64
+		for bit := range width {
+			i := at*width + bit
+			value |= uint64(data[i/8]>>(i%8)&1) << bit
+		}
+		visit(value, 1)
+	}
 }
 
 // decompress fills g.page, if that gives as many bytes as the page says.
