@@ -65,10 +65,13 @@ func (f *azureFolder) isBlob(ctx context.Context) (bool, error) {
 	return !marksFolder(properties.Metadata), nil
 }
 
-// marksFolder is how drivers of a hierarchical namespace mark a blob that stands for a directory.
+// folderMark is the metadata by which drivers of a hierarchical namespace mark a blob that stands for a directory.
+const folderMark = "hdi_isfolder"
+
+// marksFolder tells whether metadata has that mark.
 func marksFolder(metadata map[string]*string) bool {
 	for name, value := range metadata {
-		if strings.EqualFold(name, "hdi_isfolder") && value != nil && strings.EqualFold(*value, "true") {
+		if strings.EqualFold(name, folderMark) && value != nil && strings.EqualFold(*value, "true") {
 			return true
 		}
 	}
@@ -82,25 +85,41 @@ func (f *azureFolder) List(ctx context.Context, yield func(Object) error) error 
 	if f.single {
 		return f.listSingle(ctx, yield)
 	}
-	worm := f.retentions.Load()
-	pager := f.client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &f.prefix, ResponseFormat: container.StorageResponseFormatXML,
-		Include: container.ListBlobsInclude{Metadata: true, ImmutabilityPolicy: worm, LegalHold: worm}})
-	pages := newPages()
-	for pager.More() {
-		page, err := pager.NextPage(ctx)
+	for pages, marker := newPages(), ""; ; {
+		body, err := f.page(ctx, marker)
 		if err != nil {
 			return f.failed(ctx, err, "").explain()
 		}
-		if wrong := pages.check(page); wrong != "" {
+		var stopped error
+		blobs, next, err := readPage(body, func(b listed) error {
+			stopped = f.yieldListed(b, yield)
+			return stopped
+		})
+		switch {
+		case stopped != nil:
+			return stopped
+		case err != nil:
+			return f.nonsense(err.Error())
+		case next == "":
+			return nil
+		}
+		if wrong := pages.check(blobs, next); wrong != "" {
 			return f.nonsense(wrong)
 		}
-		for _, item := range page.Segment.BlobItems {
-			if err := f.yieldItem(item, yield); err != nil {
-				return err
-			}
-		}
+		marker = next
 	}
-	return nil
+}
+
+// page asks for one page of the listing.
+func (f *azureFolder) page(ctx context.Context, marker string) (body []byte, err error) {
+	worm := f.retentions.Load()
+	o := container.ListBlobsFlatOptions{Prefix: &f.prefix, ResponseFormat: container.StorageResponseFormatXML,
+		Include: container.ListBlobsInclude{Metadata: true, ImmutabilityPolicy: worm, LegalHold: worm}}
+	if marker != "" {
+		o.Marker = &marker
+	}
+	_, err = f.client.NewListBlobsFlatPager(&o).NextPage(context.WithValue(ctx, listBody{}, &body))
+	return body, err
 }
 
 // listSingle yields the one blob.
@@ -113,51 +132,46 @@ func (f *azureFolder) listSingle(ctx context.Context, yield func(Object) error) 
 	if p.ContentLength == nil || p.ETag == nil || p.LastModified == nil {
 		return f.nonsense("no size, ETag or date for " + name)
 	}
-	o := objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime)
-	return yield(o.retained(p.ImmutabilityPolicyExpiresOn, p.ImmutabilityPolicyMode, p.LegalHold))
+	o := Object{Name: name, Size: *p.ContentLength, ETag: strings.Trim(string(*p.ETag), `"`), Modified: p.LastModified.UTC(),
+		Created: valueOf(p.CreationTime).UTC(), Held: valueOf(p.LegalHold)}
+	return yield(o.retained(valueOf(p.ImmutabilityPolicyExpiresOn), string(valueOf(p.ImmutabilityPolicyMode))))
 }
 
-// yieldItem yields an item of a listing, unless it is a directory.
-func (f *azureFolder) yieldItem(item *container.BlobItem, yield func(Object) error) error {
-	if item == nil || item.Name == nil || item.Properties == nil || !strings.HasPrefix(*item.Name, f.prefix) {
-		return f.nonsense("a listing with a blob that was not asked for")
+// valueOf is what p points to, or nothing.
+func valueOf[T any](p *T) (value T) {
+	if p != nil {
+		value = *p
 	}
-	name, p := (*item.Name)[len(f.prefix):], item.Properties
-	if p.ResourceType != nil && strings.EqualFold(*p.ResourceType, "directory") {
-		return nil
-	}
-	if p.ContentLength == nil || p.ETag == nil || p.LastModified == nil {
-		return f.nonsense("no size, ETag or date for " + name)
-	}
+	return value
+}
+
+// yieldListed yields what a listing shows, unless it is a directory.
+func (f *azureFolder) yieldListed(b listed, yield func(Object) error) error {
+	name, inside := strings.CutPrefix(b.name, f.prefix)
 	slash := name == "" || strings.HasSuffix(name, "/")
 	switch {
-	case *p.ContentLength == 0 && (slash || marksFolder(item.Metadata)):
+	case b.name == "" || !inside:
+		return f.nonsense("a listing with a blob that was not asked for")
+	case b.aside != "":
+		return f.nonsense(fmt.Sprintf("a listing with %s that was not asked for: %q", b.aside, name))
+	case b.directory:
+		return nil
+	case b.size < 0 || b.etag == "" || b.modified.IsZero():
+		return f.nonsense(fmt.Sprintf("no size, ETag or date for %q", name))
+	case b.size == 0 && (slash || b.marker):
 		return nil
 	case slash:
 		return provenance.Refuse("data.name", "rename or remove the blob", "the blob %q in %s has data and a name that ends like a folder's",
-			*item.Name, f.uri)
+			b.name, f.uri)
 	}
-	o := objectOfBlob(name, *p.ContentLength, *p.ETag, *p.LastModified, p.CreationTime)
-	return yield(o.retained(p.ImmutabilityPolicyExpiresOn, p.ImmutabilityPolicyMode, p.LegalHold))
+	o := Object{Name: name, Size: b.size, ETag: b.etag, Modified: b.modified, Created: b.created, Held: b.held}
+	return yield(o.retained(b.retainUntil, b.retainMode))
 }
 
-// retained adds what is known of the blob's own retention. A date without a mode, or a mode without a date, is none.
-func (o Object) retained(until *time.Time, mode *blob.ImmutabilityPolicyMode, held *bool) Object {
-	o.Held = held != nil && *held
-	if until == nil || mode == nil {
-		return o
-	}
-	if kind := strings.ToLower(string(*mode)); kind == "locked" || kind == "unlocked" {
-		o.RetainUntil, o.RetainMode = until.UTC(), kind
-	}
-	return o
-}
-
-// objectOfBlob makes ETags comparable: listings have them without quotes, headers with.
-func objectOfBlob(name string, size int64, etag azcore.ETag, modified time.Time, created *time.Time) Object {
-	o := Object{Name: name, Size: size, ETag: strings.Trim(string(etag), `"`), Modified: modified.UTC()}
-	if created != nil {
-		o.Created = created.UTC()
+// retained adds the blob's own retention. A date without a mode, or a mode without a date, is none.
+func (o Object) retained(until time.Time, mode string) Object {
+	if mode = strings.ToLower(mode); !until.IsZero() && (mode == "locked" || mode == "unlocked") {
+		o.RetainUntil, o.RetainMode = until.UTC(), mode
 	}
 	return o
 }

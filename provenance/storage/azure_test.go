@@ -359,7 +359,7 @@ func TestAzureNonsense(t *testing.T) {
 		head + tail:                            "a page without blobs",
 		head + "<Blobs><Blob/></Blobs>" + tail: "a blob that was not asked for",
 		head + "<Blobs><Blob><Name>q/a</Name><Properties/></Blob></Blobs>" + tail: "a blob that was not asked for",
-		head + "<Blobs><Blob><Name>p/a</Name><Properties/></Blob></Blobs>" + tail: "no size, ETag or date for a",
+		head + "<Blobs><Blob><Name>p/a</Name><Properties/></Blob></Blobs>" + tail: `no size, ETag or date for "a"`,
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/xml")

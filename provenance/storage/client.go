@@ -117,7 +117,7 @@ func (o Options) clientOptions() *container.ClientOptions {
 		Transport:       o.httpClient(),
 		Retry:           policy.RetryOptions{MaxRetries: maxRetries, RetryDelay: o.retryDelay},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "provenance"},
-		PerCallPolicies: []policy.Policy{identityEncoding{}},
+		PerCallPolicies: []policy.Policy{identityEncoding{}, listPolicy{}},
 	}}
 }
 
