@@ -13,6 +13,9 @@ The driver lists the folder, the executors read the files (each once, in pieces 
 streams them to the driver: no machine holds the contents of a file, and the driver holds the names only. Then the folder is
 listed again. Names that begin with _ or . are files as any other, though Spark's own readers hide them.
 
+The folder of a Delta table is hashed like any other, with the files of all its versions, which is not what `provenance record`
+takes of a table: leave tables to `provenance digest`.
+
 Nothing is written when the folder is not what it should be: a link or a special file in it, a name that a manifest cannot
 hold, no file at all, or a file that changed meanwhile. What an earlier run left in --output is removed first.
 
@@ -100,9 +103,9 @@ def folder(path: str) -> bytes:
 
 def place(uri: str, path: str) -> str:
     """The folder's URI as the digest file has it: percent-encoded in one way, with a slash at the end, and without a secret."""
-    if not uri:
-        return os.path.realpath(path).rstrip("/") + "/"
     parts = urlsplit(uri)
+    if not parts.scheme:
+        return os.path.realpath(uri or path).rstrip("/") + "/"
     if parts.query or parts.password:
         raise Misused("the URI has a query or a password in it; write it without")
     if parts.scheme not in ("abfss", "https") or not parts.hostname or parts.fragment or (parts.scheme == "abfss") != bool(parts.username):
@@ -222,7 +225,7 @@ def write(rows: Iterator[tuple[str, str]], files: list[File], manifest: str, ent
 def header(uri: str, files: list[File], listed: int) -> bytes:
     """The first line of the digest file. listed is when the last listing was complete."""
     return json_line({"format": FORMAT, "uri": uri, "shard": "1/1", "listing": listing_digest(files), "files": str(len(files)),
-                      "bytes": str(sum(f.size for f in files)), "entries": str(len(files)), "listedAt": rfc3339(listed // 10**9 * 10**9)})
+                      "bytes": str(sum(f.size for f in files)), "entries": str(len(files)), "listedAt": rfc3339(listed)})
 
 
 def listing_digest(files: list[File]) -> str:
@@ -266,7 +269,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Hash a folder with Spark and write its provenance manifest.")
     parser.add_argument("--path", required=True, help="the folder, as every machine of the cluster sees it")
     parser.add_argument("--output", required=True, help="the folder for manifest.sha256 and manifest.jsonl")
-    parser.add_argument("--uri", default="", help="the place in the storage that --path is a view of: abfss://…")
+    parser.add_argument("--uri", default="", help="the place that --path is a view of: abfss://…, or another path (default: --path)")
     parser.add_argument("--partitions", type=int, default=200, help="how many parts Spark works on, some for each core (default 200)")
     arguments = parser.parse_args()
     try:
