@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 //	azure WHAT ARG...                   a double of Azure; see azure_test.go
 //	digest VAR REF                      sets VAR to the digest of an image
 //	edit FILE OLD NEW                   replaces text in a file, which must be there
+//
+// DELTALAKE is the folder of the deltalake package, for PYTHONPATH.
 func TestScripts(t *testing.T) {
 	tools := ""
 	for _, tool := range []string{"cosign-v2", "cosign-v3", "crane"} {
@@ -44,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", tools+env.Getenv("PATH"))
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("DELTALAKE", provtest.Path(t, "deltalake"))
 			env.Setenv("COSIGN_PASSWORD", "correct horse")
 			return nil
 		},
