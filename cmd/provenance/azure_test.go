@@ -46,6 +46,35 @@ var azureCommands = map[string]struct {
 	"id": {2, func(ts *testscript.TestScript, c *provtest.Cloud, args []string) {
 		ts.Setenv(args[0], c.AccountID(args[1]))
 	}},
+	// many ACCOUNT CONTAINER PREFIX N: N blobs of 4 bytes
+	"many": {4, func(ts *testscript.TestScript, c *provtest.Cloud, args []string) {
+		n, err := strconv.Atoi(args[3])
+		ts.Check(err)
+		blobs := map[string][]byte{}
+		for i := range n {
+			blobs[fmt.Sprintf("%s/%04d", args[2], i)] = fmt.Appendf(nil, "%04d", i)
+		}
+		c.Put(args[0], args[1], blobs)
+	}},
+	// stall ACCOUNT N: the storage falls silent after N blobs; 0 ends it
+	"stall": {2, func(ts *testscript.TestScript, c *provtest.Cloud, args []string) {
+		n, err := strconv.ParseInt(args[1], 10, 64)
+		ts.Check(err)
+		c.Stall(args[0], n)
+	}},
+	// await ACCOUNT BYTES: waits until so many bytes of blobs were read since the last time
+	"await": {2, func(ts *testscript.TestScript, c *provtest.Cloud, args []string) {
+		want, err := strconv.ParseInt(args[1], 10, 64)
+		ts.Check(err)
+		clouds.Lock()
+		before := clouds.read[fmt.Sprintf("%p %s", c, args[0])]
+		clouds.Unlock()
+		for end := time.Now().Add(time.Minute); c.Read(args[0])-before < want; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				ts.Fatalf("only %d bytes were read", c.Read(args[0])-before)
+			}
+		}
+	}},
 	// read ACCOUNT BYTES: so many bytes of blobs were read since the last time
 	"read": {2, func(ts *testscript.TestScript, c *provtest.Cloud, args []string) {
 		if got := fmt.Sprint(bytesRead(c, args[0])); got != args[1] {

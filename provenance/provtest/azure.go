@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +31,7 @@ type Cloud struct {
 	vault *vaultdouble.Vault
 	arm   *armdouble.Server
 	blobs map[string]*blobdouble.Server // by account
+	stall sync.Map                      // by account: how many more blobs are sent before the storage falls silent, *atomic.Int64
 }
 
 // Azure runs a cloud until the test ends.
@@ -39,6 +42,7 @@ func Azure(t testing.TB) *Cloud {
 		c.arm.Account(account, to.Ptr(account == Contoso))
 		c.blobs[account] = blobdouble.New(t)
 		c.blobs[account].HNS = account == Contoso
+		c.blobs[account].Fault = func(r blobdouble.Request) blobdouble.Fault { return c.fault(account, r) }
 	}
 	c.vault = vaultdouble.Start(t, vaultdouble.Config{
 		Audiences: []string{storageAudience, armdouble.Audience},
@@ -147,3 +151,23 @@ func (c *Cloud) Asked() []string { return c.arm.Requests() }
 
 // Read is how many bytes of blobs an account has sent.
 func (c *Cloud) Read(account string) int64 { return c.blobs[account].Counts().Bytes }
+
+// Stall lets an account fall silent in the place of every blob after so many; 0 ends it.
+func (c *Cloud) Stall(account string, after int64) {
+	if after == 0 {
+		c.stall.Delete(account)
+		return
+	}
+	left := &atomic.Int64{}
+	left.Store(after)
+	c.stall.Store(account, left)
+}
+
+// fault makes a request for a blob stall.
+func (c *Cloud) fault(account string, r blobdouble.Request) blobdouble.Fault {
+	left, stalls := c.stall.Load(account)
+	if r.Kind == "get" && stalls && left.(*atomic.Int64).Add(-1) < 0 {
+		return blobdouble.Fault{Stall: -1}
+	}
+	return blobdouble.Fault{}
+}
