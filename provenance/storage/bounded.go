@@ -1,22 +1,27 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // maxAnswer is how many bytes an answer may have that is held in memory: all but the bytes of a blob. The largest honest
 // one is a page of 5,000 blobs, each with a name of 1 KiB and 8 KiB of metadata.
 const maxAnswer = 64 << 20
 
-// bounded lies below the SDK, which reads listings and errors to their end.
-type bounded struct{ http.RoundTripper }
+// bounded lies below the SDK, which reads listings and errors to their end, and waits for it as long as it takes.
+type bounded struct {
+	http.RoundTripper
+	stall time.Duration
+}
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.RoundTripper.RoundTrip(r)
 	if err == nil && answer.Body != nil && !isDownload(r, answer.StatusCode) {
-		answer.Body = &boundedBody{answer.Body, maxAnswer}
+		answer.Body = &boundedBody{answer.Body, maxAnswer, b.stall}
 	}
 	return answer, err
 }
@@ -27,17 +32,22 @@ func isDownload(r *http.Request, status int) bool {
 		(status == http.StatusOK || status == http.StatusPartialContent)
 }
 
-// boundedBody is a body that fails, rather than ends, when it is too long.
+// boundedBody is a body that fails, rather than ends, when it is too long or gives no byte for too long.
 type boundedBody struct {
 	io.ReadCloser
-	left int
+	left  int
+	stall time.Duration
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if b.left < 0 {
 		return 0, tooLong{}
 	}
+	dog := time.AfterFunc(b.stall, func() { b.ReadCloser.Close() })
 	n, err := b.ReadCloser.Read(p)
+	if !dog.Stop() && err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("no byte came for %v: %w", b.stall, err)
+	}
 	if b.left -= n; b.left < 0 {
 		return 0, tooLong{}
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
@@ -59,7 +60,7 @@ func TestAzureBlobsAreNotBounded(t *testing.T) {
 func TestBoundedBody(t *testing.T) {
 	for size, whole := range map[int]bool{0: true, 9: true, 10: true, 11: false, 100: false} {
 		text := bytes.Repeat([]byte("x"), size)
-		body := &boundedBody{io.NopCloser(bytes.NewReader(text)), 10}
+		body := &boundedBody{io.NopCloser(bytes.NewReader(text)), 10, time.Minute}
 		got, err := io.ReadAll(body)
 		if whole != (err == nil) || whole && len(got) != size {
 			t.Errorf("%d bytes: read %d, %v", size, len(got), err)

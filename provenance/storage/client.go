@@ -35,7 +35,7 @@ func NewCredential(getenv func(string) string, cloud string, transport http.Roun
 	return sync.OnceValues(func() (azcore.TokenCredential, error) {
 		options := azcore.ClientOptions{Cloud: authority(cloud)}
 		if transport != nil {
-			options.Transport = &http.Client{Transport: bounded{transport}}
+			options.Transport = &http.Client{Transport: bounded{transport, defaultStall}}
 		}
 		connection, token := getenv("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"), getenv("SYSTEM_ACCESSTOKEN")
 		if getenv("SYSTEM_OIDCREQUESTURI") == "" || connection == "" || token == "" {
@@ -123,7 +123,7 @@ func (o Options) clientOptions() *container.ClientOptions {
 
 // httpClient follows no redirect: a credential goes to the configured host only.
 func (o Options) httpClient() *http.Client {
-	return &http.Client{Transport: bounded{o.transport()}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &http.Client{Transport: bounded{o.transport(), o.stall()}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // transport keeps a connection for each worker; Go's default keeps two, the SDK's ten.

@@ -129,9 +129,11 @@ func (o Options) azureWorkers() int {
 	return min(max(8, 4*runtime.GOMAXPROCS(0)), MaxWorkers)
 }
 
+const defaultStall = 30 * time.Second
+
 func (o Options) stall() time.Duration {
 	if o.Stall > 0 {
 		return o.Stall
 	}
-	return 30 * time.Second
+	return defaultStall
 }

@@ -98,11 +98,12 @@ func wantUndecided(t *testing.T, err error, part, hint string) {
 	}
 }
 
-// names are in many scripts, and hard to quote.
+// names are in many scripts, hard to quote, and sorted by UTF-16 otherwise than by bytes.
 var names = []string{
 	"plain.csv", "with space.csv", "sub/deeper/a.csv", "sub-x/a.csv", "sub/.hidden", "ünïcödé.csv", "е́жик/данные.csv", "数据/训练.csv",
 	"日本語ファイル", "الرهن/بيانات.csv", "ממשלה", "ข้อมูล", "हिन्दी", "🏠/🏡.csv", "100%.csv", "a%20b", "q?x=1", "hash#1", "semi;colon", "plus+and&",
 	"quote'\"s", "[brackets]{}", "tilde~^`", "a=b,c", "e\u0301 and é", "|pipe<>*", "tab\tin it", "trailing ", "-rf", "$HOME", "\u200bzero width",
+	" leading", " ", "sub /x ", "%", "%2F", "a+b%2Bc", "～", "\ue000", "👩\u200d👩\u200d👧.csv", "\u202edesrever\u202c", "\u0627\u0644\u0631\u0650/\u064b", "e\u0301/\u00e9", "�",
 }
 
 // texts gives each name its own content.
