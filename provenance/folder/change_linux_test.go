@@ -27,6 +27,18 @@ func TestEditWithItsTimeSetBackIsRefused(t *testing.T) {
 	}
 }
 
+// TestChangedIsNotResumed edits files between two runs, one of them with its time set back.
+func TestChangedIsNotResumed(t *testing.T) {
+	f := abcd(t)["local"]
+	state := interrupted(t, f, "d")
+	must(t, os.WriteFile(f.URI()+"a", []byte("longer"), 0o644))
+	must(t, editSettingBack(f.URI()+"b"))
+	must(t, replace(f.URI()+"c", "C"))
+	if r := resume(t, f, state); f.read() != "a b c d" || r.Resumed != 0 {
+		t.Errorf("resumed %d", r.Resumed)
+	}
+}
+
 // editSettingBack repeats itself until the clock of the file system, whose ticks are coarse, has moved on.
 func editSettingBack(path string) error {
 	before, err := os.Stat(path)

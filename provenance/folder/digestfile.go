@@ -116,6 +116,7 @@ func parseHeader(line []byte) (header digestHeader, shard Shard, err error) {
 			return header, shard, errors.New(err.Error()) // a file is wrong, not the command line
 		}
 	}
+	header.ListedAt = header.ListedAt.UTC()
 	_, err = provenance.NewDigest(provenance.SHA256, header.Listing)
 	if err == nil && (header.URI == "" || !isDate(header.ListedAt) || header.Files <= 0 || header.Bytes < 0 ||
 		header.Entries < 0 || header.Entries > header.Files || header.Files > MaxFiles) {

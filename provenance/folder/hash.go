@@ -229,7 +229,7 @@ func (r *run) sort(e IndexEntry) error {
 
 // result is what was hashed.
 func (r *run) result() (*Result, error) {
-	result, err := build(r.o.Dir, r.sorter, true)
+	result, err := build(r.o.Dir, r.sorter)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func Import(ctx context.Context, f storage.Folder, merged *Merged, sealedBy stri
 	if !changes.Empty() {
 		return nil, provenance.Refuse("data.manifest", "compute the digests again", "%s is not what its digests were computed of: %s", f.URI(), changes)
 	}
-	r, err := build(o.Dir, i.sorter, true)
+	r, err := build(o.Dir, i.sorter)
 	if err != nil {
 		return nil, err
 	}

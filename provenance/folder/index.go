@@ -1,10 +1,11 @@
 package folder
 
 import (
-	"crypto/sha256"
+	"bufio"
 	"errors"
 	"io"
 	"iter"
+	"os"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -29,21 +30,22 @@ func ReadIndex(r io.Reader, dir string, dirHash provenance.Digest) (*Index, erro
 	}
 	defer w.close()
 	var order ascending
-	manifest, line := sha256.New(), []byte(nil)
+	manifest, line := newSum(appendManifestLine), []byte(nil)
 	err = eachLine(r, "index", func(text []byte) error {
 		e, err := parseLine(text, true)
 		if err == nil {
 			err = order.next(e.Name)
 		}
-		w.add(e)
-		line = appendManifestLine(line[:0], e)
-		manifest.Write(line)
+		if err == nil {
+			w.add(e)
+			line, err = manifest.add(line, e)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if got := provenance.DigestOf(provenance.DirHash, [sha256.Size]byte(manifest.Sum(nil))); got != dirHash {
+	if got := manifest.digest().Hex(); got != dirHash.Hex() || dirHash.Algorithm() != provenance.DirHash {
 		return nil, provenance.Refuse("data.index", "", "the folder's index recombines to %s, not to %s", got, dirHash)
 	}
 	return w.finish()
@@ -76,6 +78,56 @@ func (x *Index) each(yield func(IndexEntry) error) error {
 		return yield(e)
 	})
 }
+
+// text is a text that has a line for each entry with a digest. It is written while it is read.
+func (x *Index) text(line func([]byte, IndexEntry) ([]byte, error)) (io.ReadCloser, error) {
+	file, err := os.Open(x.table.path)
+	if err != nil {
+		return nil, temporary(err)
+	}
+	return &textReader{file: file, records: recordReader{r: bufio.NewReaderSize(file, blockBytes)}, line: line}, nil
+}
+
+// textReader writes a text while it is read.
+type textReader struct {
+	file         *os.File
+	records      recordReader
+	line         func([]byte, IndexEntry) ([]byte, error)
+	buffer, rest []byte
+	err          error // after rest
+}
+
+func (t *textReader) Read(p []byte) (int, error) {
+	if len(t.rest) == 0 && t.err == nil && len(p) > 0 {
+		t.buffer, t.err = t.fill(t.buffer[:0])
+		t.rest = t.buffer
+	}
+	n := copy(p, t.rest)
+	t.rest = t.rest[n:]
+	if len(t.rest) > 0 {
+		return n, nil
+	}
+	return n, t.err
+}
+
+// fill writes the next lines. io.EOF comes with the last of them.
+func (t *textReader) fill(b []byte) ([]byte, error) {
+	for len(b) < blockBytes {
+		if err := t.records.next(); err != nil {
+			return b, err
+		}
+		e, err := readEntry(string(t.records.key), t.records.value)
+		if err == nil && !e.SHA256.IsZero() {
+			b, err = t.line(b, e)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (t *textReader) Close() error { return t.file.Close() }
 
 // indexWriter writes an index.
 type indexWriter struct {

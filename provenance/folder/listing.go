@@ -37,7 +37,7 @@ func TakeListing(ctx context.Context, f storage.Folder, o Options) (*Listing, er
 		return nil, err
 	}
 	meter.listedAll()
-	r, err := build(o.Dir, s, false)
+	r, err := build(o.Dir, s)
 	if err == nil && r.Files == 0 {
 		err = isEmpty(f)
 	}
@@ -90,7 +90,7 @@ func readListing(ctx context.Context, in io.Reader, o Options) (*Listing, error)
 	if err != nil {
 		return nil, err
 	}
-	r, err := build(o.Dir, s, false)
+	r, err := build(o.Dir, s)
 	if err == nil && (r.Files != header.Files || r.Bytes != header.Bytes || r.Listing.Hex() != header.Listing) {
 		err = errors.New("its lines are not what its header says")
 	}

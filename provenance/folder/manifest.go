@@ -20,8 +20,8 @@ const (
 const MaxFiles = 5_000_000
 
 // appendManifestLine writes a line of a manifest.
-func appendManifestLine(b []byte, e IndexEntry) []byte {
-	return append(append(append(append(b, e.SHA256.Hex()...), "  "...), e.Name...), '\n')
+func appendManifestLine(b []byte, e IndexEntry) ([]byte, error) {
+	return append(append(append(append(b, e.SHA256.Hex()...), "  "...), e.Name...), '\n'), nil
 }
 
 // eachManifestLine reads a manifest from outside. It is strict: lowercase SHA-256 in hex, two spaces, a path in UTF-8, a

@@ -89,7 +89,7 @@ const goodIndex = `{"name":"a","size":"1","etag":"0x8DE","modified":"2026-11-01T
 func manifestOf(entries []IndexEntry) provenance.Digest {
 	var text []byte
 	for _, e := range entries {
-		text = appendManifestLine(text, e)
+		text, _ = appendManifestLine(text, e)
 	}
 	digest, _ := provenance.NewDigest(provenance.DirHash, provenance.SumSHA256(text).Hex())
 	return digest
@@ -226,7 +226,8 @@ func FuzzManifest(f *testing.F) {
 		}
 		var again []byte
 		for _, e := range entries {
-			again = appendManifestLine(again, e)
+			again, err = appendManifestLine(again, e)
+			must(t, err)
 		}
 		if !bytes.Equal(again, data) {
 			t.Errorf("%q was read as %q", data, again)

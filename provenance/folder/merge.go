@@ -45,7 +45,7 @@ func Merge(ctx context.Context, parts []string, o Options) (*Merged, error) {
 	if err := m.complete(); err != nil {
 		return nil, err
 	}
-	r, err := build(o.Dir, m.sorter, true)
+	r, err := build(o.Dir, m.sorter)
 	if err != nil {
 		return nil, err
 	}

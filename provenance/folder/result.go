@@ -1,19 +1,17 @@
 package folder
 
 import (
-	"bufio"
 	"crypto/sha256"
-	"errors"
+	"fmt"
 	"hash"
 	"io"
-	"os"
 	"strconv"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
 )
 
-// Result is a hashed folder, or a shard of one. What is known of each file lies in files in Options.Dir.
+// Result is a hashed folder, or a shard of one. What is known of each file lies in a file in Options.Dir.
 type Result struct {
 	URI     string            // of the folder
 	Digest  provenance.Digest // dirHash; zero for a shard, which does not know it
@@ -53,29 +51,22 @@ func (r *Result) Lines() *Index { return r.index }
 
 // builder makes a result of sorted entries in one pass.
 type builder struct {
-	result   *Result
-	index    *indexWriter
-	manifest *storedWriter // nil when nothing was hashed
-	text     *storedWriter
-	listing  hash.Hash
-	line     []byte
-	last     string
+	result                  *Result
+	index                   *indexWriter
+	listing, manifest, text *sum
+	line                    []byte
+	last                    string
 }
 
-// build makes a result of what was sorted. hashed tells whether there are digests, or just a listing.
-func build(dir string, s *sorter, hashed bool) (*Result, error) {
-	b := &builder{result: &Result{pinned: true}, listing: sha256.New()}
-	defer b.close()
-	var err error
-	if b.index, err = newIndexWriter(dir); err == nil && hashed {
-		if b.manifest, err = newStoredWriter(dir); err == nil {
-			b.text, err = newStoredWriter(dir)
-		}
-	}
-	if err == nil {
-		err = s.each(b.record)
-	}
+// build makes a result of what was sorted: a folder, a shard, or just a listing, whose entries have no digests.
+func build(dir string, s *sorter) (*Result, error) {
+	index, err := newIndexWriter(dir)
 	if err != nil {
+		return nil, err
+	}
+	defer index.close()
+	b := &builder{result: &Result{pinned: true}, index: index, listing: newSum(appendListingLine), manifest: newSum(appendManifestLine), text: newSum(appendLine)}
+	if err := s.each(b.record); err != nil {
 		return nil, err
 	}
 	return b.finish()
@@ -92,21 +83,16 @@ func (b *builder) record(key, value []byte) error {
 	}
 	b.last = e.Name
 	b.result.count(e)
-	if b.line, err = appendListingLine(b.line[:0], e); err != nil {
-		return err
-	}
-	b.listing.Write(b.line)
 	b.index.add(e)
-	if b.manifest == nil || e.SHA256.IsZero() {
-		return nil
+	sums := []*sum{b.listing, b.manifest, b.text}
+	if e.SHA256.IsZero() {
+		sums = sums[:1]
 	}
-	b.result.Entries++
-	b.line = appendManifestLine(b.line[:0], e)
-	b.manifest.Write(b.line)
-	if b.line, err = appendLine(b.line[:0], e); err != nil {
-		return err
+	for _, s := range sums {
+		if b.line, err = s.add(b.line, e); err != nil {
+			return fmt.Errorf("the file %q: %w", e.Name, err)
+		}
 	}
-	b.text.Write(b.line)
 	return nil
 }
 
@@ -114,6 +100,9 @@ func (b *builder) record(key, value []byte) error {
 func (r *Result) count(e IndexEntry) {
 	r.Files++
 	r.Bytes += e.Size
+	if !e.SHA256.IsZero() {
+		r.Entries++
+	}
 	r.pinned = r.pinned && e.ETag != ""
 	if e.Modified.After(r.Newest) {
 		r.Newest = e.Modified
@@ -125,26 +114,15 @@ func (r *Result) count(e IndexEntry) {
 
 func (b *builder) finish() (_ *Result, err error) {
 	r := b.result
-	r.Listing = provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(b.listing.Sum(nil)))
-	if r.index, err = b.index.finish(); err != nil || b.manifest == nil {
-		return r, err
+	if r.index, err = b.index.finish(); err != nil {
+		return nil, err
 	}
-	var both [2]error
-	r.manifest, both[0] = b.manifest.finish("manifest.sha256", ManifestMediaType)
-	r.text, both[1] = b.text.finish("index.jsonl", IndexMediaType)
-	if r.Entries == r.Files && err == nil {
+	r.Listing = b.listing.digest()
+	r.manifest, r.text = b.manifest.stored("manifest.sha256", ManifestMediaType, r.index), b.text.stored("index.jsonl", IndexMediaType, r.index)
+	if r.Entries == r.Files {
 		r.Digest, err = provenance.NewDigest(provenance.DirHash, r.manifest.Digest.Hex())
 	}
-	return r, errors.Join(both[0], both[1], err)
-}
-
-// close removes what was not finished.
-func (b *builder) close() {
-	if b.index != nil {
-		b.index.close()
-	}
-	b.manifest.close()
-	b.text.close()
+	return r, err
 }
 
 // appendListingLine writes what the digest of a listing is over: SIZE ETAG MODIFIED NAME.
@@ -157,42 +135,30 @@ func appendListingLine(b []byte, e IndexEntry) ([]byte, error) {
 	return append(append(append(b, ' '), e.Name...), '\n'), err
 }
 
-// storedWriter writes a file that will lie beside the image.
-type storedWriter struct {
-	file *os.File // nil once it is finished
+// sum is the digest of a text that is written anew from the index whenever it is opened: it need not lie in a file, too.
+type sum struct {
 	hash hash.Hash
 	size int64
-	w    *bufio.Writer
+	line func([]byte, IndexEntry) ([]byte, error)
 }
 
-func newStoredWriter(dir string) (*storedWriter, error) {
-	file, err := os.CreateTemp(dir, "stored-*")
-	if err != nil {
-		return nil, temporary(err)
-	}
-	hash := sha256.New()
-	return &storedWriter{file: file, hash: hash, w: bufio.NewWriterSize(io.MultiWriter(file, hash), 64<<10)}, nil
+func newSum(line func([]byte, IndexEntry) ([]byte, error)) *sum {
+	return &sum{hash: sha256.New(), line: line}
 }
 
-// Write appends text. Errors come with finish.
-func (s *storedWriter) Write(text []byte) {
-	s.size += int64(len(text))
-	s.w.Write(text)
+// add takes the line of an entry. b is memory to write it to, and is returned.
+func (s *sum) add(b []byte, e IndexEntry) ([]byte, error) {
+	b, err := s.line(b[:0], e)
+	s.size += int64(len(b))
+	s.hash.Write(b)
+	return b, err
 }
 
-func (s *storedWriter) finish(name, mediaType string) (provenance.Stored, error) {
-	path := s.file.Name()
-	err := errors.Join(s.w.Flush(), s.file.Close()) // a bufio.Writer keeps its first error
-	s.file = nil
-	return provenance.Stored{Name: name, MediaType: mediaType, Size: s.size,
-		Digest: provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(s.hash.Sum(nil))),
-		Open:   func() (io.ReadCloser, error) { return os.Open(path) }}, temporary(err)
+func (s *sum) digest() provenance.Digest {
+	return provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(s.hash.Sum(nil)))
 }
 
-// close removes a file that was not finished.
-func (s *storedWriter) close() {
-	if s != nil && s.file != nil {
-		s.file.Close() // is removed
-		os.Remove(s.file.Name())
-	}
+func (s *sum) stored(name, mediaType string, index *Index) provenance.Stored {
+	return provenance.Stored{Name: name, MediaType: mediaType, Digest: s.digest(), Size: s.size,
+		Open: func() (io.ReadCloser, error) { return index.text(s.line) }}
 }

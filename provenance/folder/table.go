@@ -64,7 +64,7 @@ func (w *tableWriter) finish() (*table, error) {
 
 // close removes a table that was not finished.
 func (w *tableWriter) close() {
-	if w.file != nil {
+	if w != nil && w.file != nil {
 		w.file.Close() // is removed
 		os.Remove(w.path)
 	}
@@ -92,7 +92,7 @@ func (t *table) each(yield func(key, value []byte) error) error {
 }
 
 // cachedBlocks is how many blocks a lookup keeps. Listings are nearly sorted: one is in use, and few are come back to.
-const cachedBlocks = 4
+const cachedBlocks = 16
 
 // lookup finds records of a table, for one goroutine.
 type lookup struct {
