@@ -57,6 +57,10 @@ func checkImmutability(accepted []string, f provenance.Folder) *Finding {
 	switch {
 	case gradeUnknown(f):
 		return undecidedProtection(finding, "whether", f)
+	case hadEnded(f):
+		finding.Detail, finding.Found = fmt.Sprintf("%s was %s, but the protection of its oldest file had ended", f.URI, f.Immutability), "until "+moment(f.Protection.Until)
+		finding.Hint = "extend the container's retention policy, and record again"
+		return finding
 	case slices.Contains(accepted, f.Immutability):
 		return weak("data", "the protection of "+f.URI, f.Of("immutability"), provenance.Reported)
 	}
@@ -92,6 +96,12 @@ var (
 // gradeUnknown tells whether nobody could tell the grade.
 func gradeUnknown(f provenance.Folder) bool {
 	return f.Immutability == "" || f.Immutability == provenance.GradeUnknown
+}
+
+// hadEnded tells whether the first file had lost its protection by time before the folder was listed for the record: a locked
+// policy protects each file for its period only.
+func hadEnded(f provenance.Folder) bool {
+	return slices.Contains(keepsUntil, f.Immutability) && f.Protection != nil && !f.Protection.Until.IsZero() && f.Protection.Until.Before(f.Listed)
 }
 
 // undecidedProtection says that nobody could tell whether, or until when, a folder is protected.
@@ -170,5 +180,5 @@ func checkTrainedOn(weakest provenance.Basis, f provenance.Folder) *Finding {
 	}
 	return &Finding{Code: "data.trainedOn", Undecided: !said, Expected: string(weakest) + " or better", Found: orNothing(string(known)), Basis: known,
 		Detail: fmt.Sprintf("that the model was trained on %s is only %s: %s", f.URI, orNothing(string(known)), orNothing(f.TrainedOn)),
-		Hint:   "take a listing before training (provenance digest --listing), and record with it and with the training run"}
+		Hint:   "take a sealed listing before training (provenance digest --listing FILE --key KEY), and record with it and with the training run"}
 }

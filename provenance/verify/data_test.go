@@ -18,6 +18,14 @@ func protected(grade string, until time.Time) func(*night) {
 	}
 }
 
+// listed says when the train folder was listed.
+func listed(when time.Time, change func(*night)) func(*night) {
+	return func(n *night) {
+		n.data[0].Listed = when
+		change(n)
+	}
+}
+
 // reused says that digests were read so long before the folder was listed.
 func reused(age time.Duration) func(*night) {
 	return func(n *night) {
@@ -34,7 +42,7 @@ func tied(n *night) {
 	f := &n.data[0]
 	n.databricks.Started, n.databricks.Ended = at(23, 1), at(23, 2)
 	f.Newest, f.BasisOf["newest"] = at(22, 0), provenance.Reported
-	f.Before = &provenance.Before{Listed: at(23, 0), Listing: digestOfNight, Same: true}
+	f.Before = &provenance.Before{Listed: at(23, 0), Listing: digestOfNight, Same: true, SealedBy: digestOfNight.String()}
 }
 
 // both adds a test folder, which shares so many files with the train folder.
@@ -125,6 +133,8 @@ func TestDataRules(t *testing.T) {
 	}{
 		"locked":                     {locked, protected(provenance.GradeLocked, far), Accepted, "", "", ""},
 		"version-worm":               {locked, protected(provenance.GradeVersionWORM, far), Accepted, "", "", ""},
+		"locked, and ended":          {locked, listed(at(23, 2), protected(provenance.GradeLocked, at(23, 1))), Refused, "data.immutability", "until", "extend"},
+		"locked, ended since":        {locked, listed(at(23, 2), protected(provenance.GradeLocked, at(23, 3))), Accepted, "", "", ""},
 		"locked-append":              {locked, protected(provenance.GradeLockedAppend, far), Refused, "data.immutability", "locked-append", "append writes"},
 		"unlocked":                   {locked, protected(provenance.GradeUnlocked, far), Refused, "data.immutability", "unlocked", "lock the container"},
 		"legal-hold":                 {locked, protected(provenance.GradeLegalHold, time.Time{}), Refused, "data.immutability", "legal-hold", "lock the container"},
