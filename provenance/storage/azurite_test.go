@@ -77,6 +77,12 @@ func TestAzurite(t *testing.T) {
 		err := open(t, a.uri+"/p/", o).List(t.Context(), func(Object) error { return nil })
 		wantUndecided(t, err, "access denied (403", "Storage Blob Data Reader")
 	})
+	t.Run("protection", func(t *testing.T) {
+		p := protection(t, open(t, a.uri+"/p/", Options{}))
+		if known(p) != "nn??" || !strings.Contains(p.Why, "did not tell") || time.Since(p.AskedAt).Abs() > time.Hour {
+			t.Errorf("got %s, %+v", known(p), p)
+		}
+	})
 	t.Run("no container", func(t *testing.T) {
 		err := open(t, strings.TrimSuffix(a.uri, "data")+"nosuch/", Options{}).List(t.Context(), func(Object) error { return nil })
 		wantRefused(t, err, "data.missing", "has no container nosuch")
