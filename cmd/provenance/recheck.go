@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -12,8 +13,8 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/verify"
 )
 
-// maxIndex bounds a folder's index: a million files take some 300 MB.
-const maxIndex = 1 << 30
+// maxIndex bounds a folder's index: a million files take some 300 MB, and there may be five.
+const maxIndex = 2 << 30
 
 // recheck asks the storage whether a folder is still what the verified statement says of it. The index that it compares
 // with lies beside the image; its digest, and that its digests recombine to the folder's, comes from the statement.
@@ -27,13 +28,13 @@ func (j *job) recheck(img *image.Image) verify.Recheck {
 		if err != nil {
 			return verify.Changes{}, err
 		}
-		opened, err := j.openRecorded(ctx, f, index)
+		opened, done, err := j.openRecorded(ctx, f, index)
 		if err != nil {
 			return verify.Changes{}, err
 		}
 		defer j.startProgress()()
 		changes, err := folder.Recheck(ctx, opened, index, string(mode), o)
-		if err != nil {
+		if err = cmp.Or(err, done()); err != nil {
 			return verify.Changes{}, err
 		}
 		return verify.Changes{Added: converted(changes.Added), Removed: converted(changes.Removed), Modified: converted(changes.Modified),
@@ -41,26 +42,20 @@ func (j *job) recheck(img *image.Image) verify.Recheck {
 	}
 }
 
-// openRecorded opens a recorded folder; of a Delta table only the files of the version that was recorded.
-func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *folder.Index) (storage.Folder, error) {
-	opened, err := storage.Open(ctx, f.URI, j.storageOptions())
-	if err != nil {
-		return nil, err
+// openRecorded opens a recorded folder; of a Delta table only the files of the version that was recorded. done ends that.
+func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *folder.Index) (opened storage.Folder, done func() error, err error) {
+	done = func() error { return nil }
+	if opened, err = storage.Open(ctx, f.URI, j.storageOptions()); err != nil {
+		return nil, nil, err
 	}
 	if opened.URI() != f.URI { // a link has been put into its path
-		return nil, provenance.Refuse("recheck.moved", "", "%s leads to %s now", f.URI, opened.URI())
+		return nil, nil, provenance.Refuse("recheck.moved", "", "%s leads to %s now", f.URI, opened.URI())
 	}
 	if f.Delta == nil {
-		return opened, nil
+		return opened, done, nil
 	}
-	names := map[string]bool{}
-	for e, err := range index.Entries() {
-		if err != nil {
-			return nil, err
-		}
-		names[e.Name] = true
-	}
-	return delta.Recorded(opened, func(name string) bool { return names[name] }), nil
+	known, done, err := index.Names()
+	return delta.Recorded(opened, known), done, err
 }
 
 // fetchIndex reads a folder's index from beside the image into dir.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/folder"
 	"github.com/seed-3480f271/provenance/provenance/image"
 	"github.com/seed-3480f271/provenance/provenance/report"
 	"github.com/seed-3480f271/provenance/provenance/sign"
@@ -321,6 +322,11 @@ func (r *recorder) readBack(signed sign.Signed) error {
 
 // finish writes the files that were asked for and says what was done.
 func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte, again bool) error {
+	if r.cfg.State != "" { // nothing has to be resumed any more
+		if err := folder.ClearState(r.cfg.State); err != nil {
+			return err
+		}
+	}
 	if r.cfg.Statement == "-" {
 		return report.StatementJSON(r.Stdout, payload)
 	}

@@ -26,6 +26,7 @@ type digestHeader struct {
 	Bytes    int64     `json:"bytes,string"`
 	Entries  int64     `json:"entries,string"`
 	ListedAt time.Time `json:"listedAt"`
+	Resumed  int64     `json:"resumed,omitempty,string"`
 }
 
 // isListing stands in the place of the shard.
@@ -37,7 +38,7 @@ func WriteDigestFile(w io.Writer, r *Result) error {
 		return provenance.Misuse("", "a manifest has no sizes and times, which a digest file needs")
 	}
 	return writeDigestFile(w, digestHeader{provenance.FolderDigestType, r.URI, r.Shard.String(), r.Listing.Hex(),
-		r.Files, r.Bytes, r.Entries, r.Listed.UTC()}, r.index)
+		r.Files, r.Bytes, r.Entries, r.Listed.UTC(), r.Resumed}, r.index)
 }
 
 // writeDigestFile writes the header, and those entries that belong under it.
@@ -119,8 +120,8 @@ func parseHeader(line []byte) (header digestHeader, shard Shard, err error) {
 	header.ListedAt = header.ListedAt.UTC()
 	_, err = provenance.NewDigest(provenance.SHA256, header.Listing)
 	if err == nil && (header.URI == "" || !isDate(header.ListedAt) || header.Files <= 0 || header.Bytes < 0 ||
-		header.Entries < 0 || header.Entries > header.Files || header.Files > MaxFiles) {
-		err = errors.New("uri, files, bytes, entries or listedAt is missing or wrong")
+		header.Entries < 0 || header.Entries > header.Files || header.Files > MaxFiles || header.Resumed < 0 || header.Resumed > header.Entries) {
+		err = errors.New("uri, files, bytes, entries, listedAt or resumed is missing or wrong")
 	}
 	return header, shard, err
 }

@@ -33,6 +33,7 @@ func Import(ctx context.Context, f storage.Folder, merged *Merged, sealedBy stri
 	}
 	r.URI, r.Listed, r.Warnings = f.URI(), o.clock(), i.odd.list()
 	r.RetainUntil, r.AllRetained = i.retained.all()
+	r.Resumed = merged.Resumed // a seal does not make them better
 	r.Imported = &provenance.Imported{Files: r.Files, Parts: len(merged.Parts), SealedBy: sealedBy}
 	return r, nil
 }

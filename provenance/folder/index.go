@@ -2,6 +2,7 @@ package folder
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"iter"
@@ -166,6 +167,22 @@ type finder struct{ *lookup }
 func (x *Index) finder() (finder, error) {
 	l, err := x.table.lookup()
 	return finder{l}, err
+}
+
+// Names tells which names are in the index, in bounded memory, for one goroutine at a time. An index that cannot be read any
+// more knows no name; close tells why.
+func (x *Index) Names() (known func(name string) bool, close func() error, err error) {
+	f, err := x.finder()
+	if err != nil {
+		return nil, nil, err
+	}
+	var failed error
+	known = func(name string) bool {
+		_, place, err := f.find(name)
+		failed = cmp.Or(failed, err)
+		return err == nil && place >= 0
+	}
+	return known, func() error { f.close(); return failed }, nil
 }
 
 // find is an entry and its place in the index, or -1.

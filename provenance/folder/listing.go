@@ -53,7 +53,7 @@ func listingOf(r *Result, uri string, listed time.Time) *Listing {
 
 // Write writes the listing as a digest file.
 func (l *Listing) Write(w io.Writer) error {
-	return writeDigestFile(w, digestHeader{provenance.FolderDigestType, l.URI, isListing, l.Digest.Hex(), l.Files, l.Bytes, l.Files, l.Listed.UTC()}, l.index)
+	return writeDigestFile(w, digestHeader{provenance.FolderDigestType, l.URI, isListing, l.Digest.Hex(), l.Files, l.Bytes, l.Files, l.Listed.UTC(), 0}, l.index)
 }
 
 // ReadListing reads a listing from a file, once. What is none, or contradicts itself, is Refused as data.listing.

@@ -60,6 +60,7 @@ type merger struct {
 	shards   map[string]string // path, by shard
 	parts    []Part
 	manifest bool
+	resumed  int64
 }
 
 const shardsHint = "write the digest files again, all from the same state of the folder"
@@ -129,6 +130,7 @@ func (m *merger) open(path string, h digestHeader) error {
 		return badShards("%s comes from another listing of the folder than other parts: the folder changed in between", path)
 	}
 	m.shards[h.Shard] = path
+	m.resumed += h.Resumed
 	if h.ListedAt.After(m.first.ListedAt) {
 		m.first.ListedAt = h.ListedAt
 	}
@@ -170,7 +172,7 @@ func (m *merger) check(r *Result) (*Merged, error) {
 		return nil, badShards("the parts of %s together have %d files, %d bytes and the listing %s, but their headers say %d, %d and %s",
 			h.URI, r.Files, r.Bytes, r.Listing.Short(), h.Files, h.Bytes, h.Listing[:12])
 	}
-	r.URI, r.Listed = h.URI, h.ListedAt.UTC()
+	r.URI, r.Listed, r.Resumed = h.URI, h.ListedAt.UTC(), m.resumed
 	return &Merged{r, m.parts}, nil
 }
 

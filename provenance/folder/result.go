@@ -20,7 +20,7 @@ type Result struct {
 	Shard   Shard             // which files were hashed
 	Entries int64             // how many files were hashed: all of them, or those of the shard
 	Newest  time.Time         // when the latest was modified
-	Oldest  time.Time         // when the earliest was created; zero for local files
+	Oldest  time.Time         // when the earliest was created; zero for local files, and when that of any is unknown
 	Listed  time.Time         // when the last listing that showed these files was complete
 	Listing provenance.Digest // of names, sizes, ETags and times of the whole folder
 	// Reused, Resumed and Imported count the files whose digests were not computed now.
@@ -36,6 +36,7 @@ type Result struct {
 	manifest, text provenance.Stored
 	index          *Index // of all files; those of other shards have no digests
 	pinned         bool   // every file has an ETag
+	undated        bool   // it is not known when one was created
 	reusedBasis    provenance.Basis
 	namesOnly      bool // it was read from a manifest
 }
@@ -107,7 +108,10 @@ func (r *Result) count(e IndexEntry) {
 	if e.Modified.After(r.Newest) {
 		r.Newest = e.Modified
 	}
-	if !e.Created.IsZero() && (r.Oldest.IsZero() || e.Created.Before(r.Oldest)) {
+	switch {
+	case e.Created.IsZero():
+		r.undated = true
+	case r.Oldest.IsZero() || e.Created.Before(r.Oldest):
 		r.Oldest = e.Created
 	}
 }
@@ -116,6 +120,9 @@ func (b *builder) finish() (_ *Result, err error) {
 	r := b.result
 	if r.index, err = b.index.finish(); err != nil {
 		return nil, err
+	}
+	if r.undated {
+		r.Oldest = time.Time{}
 	}
 	r.Listing = b.listing.digest()
 	r.manifest, r.text = b.manifest.stored("manifest.sha256", ManifestMediaType, r.index), b.text.stored("index.jsonl", IndexMediaType, r.index)

@@ -21,6 +21,9 @@ type Role struct {
 // Shared finds files of one content in folders of different roles among train, validation and test: by the number of each
 // folder, what others hold, too. Empty files are no content. All digests go through one sorter in dir.
 func Shared(ctx context.Context, dir string, folders []Role) (map[int][]provenance.Shared, error) {
+	if !severalRoles(folders) {
+		return nil, nil
+	}
 	s := newSorter(dir)
 	defer s.close()
 	for i, f := range folders {
@@ -44,6 +47,16 @@ func Shared(ctx context.Context, dir string, folders []Role) (map[int][]provenan
 	}
 	found.endContent()
 	return found.all(), nil
+}
+
+// severalRoles tells whether there is anything to compare.
+func severalRoles(folders []Role) bool {
+	roles := map[string]bool{}
+	for _, f := range folders {
+		roles[f.Role] = true
+	}
+	delete(roles, "other")
+	return len(roles) > 1
 }
 
 // pair is a folder, and another one that holds some of its files, too.
