@@ -182,26 +182,74 @@ func (r *run) hashAll(ctx context.Context) error {
 
 // list sends each file of the folder to the workers, or, when its digest is known, to the sorter.
 func (r *run) list(ctx context.Context, queue chan<- storage.Object) error {
-	err := listSome(ctx, r.folder, func(o storage.Object) error {
-		r.odd.look(o.Name)
-		r.retained.look(o)
-		done, err := r.known(o)
-		if err != nil || done {
-			return err
-		}
-		select {
-		case queue <- o:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	group, ctx := errgroup.WithContext(ctx)
+	listed := make(chan []storage.Object, 2)
+	group.Go(func() error {
+		defer close(listed)
+		return batched(ctx, r.folder, listed)
 	})
-	if err != nil {
+	group.Go(func() error {
+		for batch := range listed {
+			if err := r.dispatch(ctx, batch, queue); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	r.listed, r.listedAt = time.Now(), r.o.clock()
 	r.meter.listedAll()
 	return r.reuse.gone()
+}
+
+// listBatch is how many files a listing hands over at once: reading pages and looking files up go on at the same time.
+const listBatch = 256
+
+// batched lists a folder.
+func batched(ctx context.Context, f storage.Folder, to chan<- []storage.Object) error {
+	var batch []storage.Object
+	send := func() error {
+		select {
+		case to <- batch:
+			batch = make([]storage.Object, 0, listBatch)
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	err := listSome(ctx, f, func(o storage.Object) error {
+		if batch = append(batch, o); len(batch) < listBatch {
+			return nil
+		}
+		return send()
+	})
+	if err != nil {
+		return err
+	}
+	return send()
+}
+
+// dispatch sends files where they belong.
+func (r *run) dispatch(ctx context.Context, batch []storage.Object, queue chan<- storage.Object) error {
+	for _, o := range batch {
+		r.odd.look(o.Name)
+		r.retained.look(o)
+		done, err := r.known(o)
+		if err != nil {
+			return err
+		}
+		if done {
+			continue
+		}
+		select {
+		case queue <- o:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // known sorts a file that need not be read, and tells whether it did.

@@ -1,10 +1,7 @@
 package folder
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"hash"
-	"io"
+	"cmp"
 	"strconv"
 	"time"
 
@@ -55,7 +52,7 @@ type builder struct {
 	result                  *Result
 	index                   *indexWriter
 	listing, manifest, text *sum
-	line                    []byte
+	sums                    *sums // all three
 	last                    string
 }
 
@@ -67,7 +64,10 @@ func build(dir string, s *sorter) (*Result, error) {
 	}
 	defer index.close()
 	b := &builder{result: &Result{pinned: true}, index: index, listing: newSum(appendListingLine), manifest: newSum(appendManifestLine), text: newSum(appendLine)}
-	if err := s.each(b.record); err != nil {
+	b.manifest.hashed, b.text.hashed = true, true
+	b.sums = startSums(b.listing, b.manifest, b.text)
+	err = s.each(b.record)
+	if err = cmp.Or(b.sums.wait(), err); err != nil {
 		return nil, err
 	}
 	return b.finish()
@@ -85,16 +85,7 @@ func (b *builder) record(key, value []byte) error {
 	b.last = e.Name
 	b.result.count(e)
 	b.index.add(e)
-	sums := []*sum{b.listing, b.manifest, b.text}
-	if e.SHA256.IsZero() {
-		sums = sums[:1]
-	}
-	for _, s := range sums {
-		if b.line, err = s.add(b.line, e); err != nil {
-			return fmt.Errorf("the file %q: %w", e.Name, err)
-		}
-	}
-	return nil
+	return b.sums.add(e)
 }
 
 // count adds a file to what is known of all.
@@ -140,32 +131,4 @@ func appendListingLine(b []byte, e IndexEntry) ([]byte, error) {
 	}
 	b, err := e.Modified.UTC().AppendText(append(append(b, e.ETag...), ' '))
 	return append(append(append(b, ' '), e.Name...), '\n'), err
-}
-
-// sum is the digest of a text that is written anew from the index whenever it is opened: it need not lie in a file, too.
-type sum struct {
-	hash hash.Hash
-	size int64
-	line func([]byte, IndexEntry) ([]byte, error)
-}
-
-func newSum(line func([]byte, IndexEntry) ([]byte, error)) *sum {
-	return &sum{hash: sha256.New(), line: line}
-}
-
-// add takes the line of an entry. b is memory to write it to, and is returned.
-func (s *sum) add(b []byte, e IndexEntry) ([]byte, error) {
-	b, err := s.line(b[:0], e)
-	s.size += int64(len(b))
-	s.hash.Write(b)
-	return b, err
-}
-
-func (s *sum) digest() provenance.Digest {
-	return provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(s.hash.Sum(nil)))
-}
-
-func (s *sum) stored(name, mediaType string, index *Index) provenance.Stored {
-	return provenance.Stored{Name: name, MediaType: mediaType, Digest: s.digest(), Size: s.size,
-		Open: func() (io.ReadCloser, error) { return index.text(s.line) }}
 }
