@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,8 +157,20 @@ func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 		j.identity = storage.NewCredential(p.getenv, c.String("cloud"), transport())
 		j.scratch = &scratch{}
 		defer j.scratch.remove()
-		return do(j)
+		return timely(ctx, c, do(j))
 	}
+}
+
+// timely explains an error that came because the time was up.
+func timely(ctx context.Context, c *cli.Context, err error) error {
+	if err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	hint := "--timeout gives it more time"
+	if slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == "state" }) {
+		hint += "; with --state DIR, the next run goes on where this one was"
+	}
+	return provenance.WithHint(fmt.Errorf("it took longer than %v: %w", c.Duration("timeout"), err), hint)
 }
 
 // say tells people how it goes, on stderr.

@@ -110,14 +110,9 @@ func workers(n int) (int, error) {
 
 // folders digests the folders, one after the other: each is read by several workers.
 func (d *digester) folders(uris []string) error {
-	defer d.startProgress()()
-	var digested []report.Digested
-	for _, uri := range uris {
-		done, err := d.folder(uri)
-		if err != nil {
-			return err
-		}
-		digested = append(digested, done)
+	digested, err := d.each(uris)
+	if err != nil {
+		return err
 	}
 	if state := d.c.String("state"); state != "" {
 		if err := folder.ClearState(state); err != nil {
@@ -125,6 +120,19 @@ func (d *digester) folders(uris []string) error {
 		}
 	}
 	return d.print(digested)
+}
+
+// each digests one folder after the other, and tells how far it is.
+func (d *digester) each(uris []string) (digested []report.Digested, err error) {
+	defer d.startProgress()()
+	for _, uri := range uris {
+		done, err := d.folder(uri)
+		if err != nil {
+			return nil, err
+		}
+		digested = append(digested, done)
+	}
+	return digested, nil
 }
 
 // folder digests one folder, or lists it.

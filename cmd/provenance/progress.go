@@ -30,7 +30,7 @@ type progress struct {
 func newProgress(terminal *os.File, every time.Duration, say func(string, ...any)) *progress {
 	p := &progress{folders: map[string]folder.Progress{}, started: time.Now(), end: make(chan struct{})}
 	if terminal != nil {
-		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(terminal), progressbar.OptionShowBytes(true),
+		p.bar = progressbar.NewOptions64(-1, progressbar.OptionSetWriter(terminal), progressbar.OptionShowBytes(true), progressbar.OptionShowCount(),
 			progressbar.OptionUseIECUnits(true), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
 		return p
