@@ -37,9 +37,13 @@ func (r *recorder) askSources() error {
 	return group.Wait()
 }
 
-// readData reads the model and the data folders, all at the same time.
+// readData reads the model and the data folders, all at the same time. What the sources contradict each other in is refused
+// before: reading can take hours.
 func (r *recorder) readData() error {
 	r.add(r.image.Noun())
+	if _, err := provenance.NewStatement(r.evidence...); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(r.ctx)
 	if r.cfg.Model != "" {
 		group.Go(func() error { return r.model(ctx) })
