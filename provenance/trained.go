@@ -15,12 +15,12 @@ func (r *Record) tieTraining() {
 		if proved {
 			basis = Reported
 		}
-		f.TrainedOn, f.BasisOf = why, with(f.BasisOf, "trainedOn", basis)
+		f.TrainedOn, f.BasisOf = why, withBasis(f.BasisOf, "trainedOn", basis)
 	}
 }
 
-// with is a copy of m with one more entry.
-func with(m map[string]Basis, name string, basis Basis) map[string]Basis {
+// withBasis is a copy of m with one more entry.
+func withBasis(m map[string]Basis, name string, basis Basis) map[string]Basis {
 	out := map[string]Basis{name: basis}
 	for k, v := range m {
 		if k != name {
