@@ -25,7 +25,7 @@ func verifyCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "bundle", Usage: "verify this Sigstore bundle `FILE` for IMAGE, a digest, with no network at all"},
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
 			&cli.StringFlag{Name: "recheck", Usage: "check the data folders again at their source: `MODE` none, listing or content", Value: "none"},
-			cloudFlag(), formatFlag("text", "json", "markdown"),
+			workersFlag(), cloudFlag(), formatFlag("text", "json", "markdown"),
 		},
 		Action: p.action(1, verifyImage),
 	}
@@ -44,6 +44,9 @@ const (
 func verifyImage(j *job) error {
 	format, err := j.format("text", "json", "markdown")
 	if err != nil {
+		return err
+	}
+	if j.workers, err = workers(j.c.Int("workers")); err != nil {
 		return err
 	}
 	in, err := j.verifyInput()
