@@ -33,7 +33,7 @@ func example(t testing.TB) []Evidence {
 	const collection = "https://dev.azure.com/contoso/Mortgage/"
 	folder := func(role, uri, digit, indexDigit string, files, bytes int64) Folder {
 		return Folder{
-			Grounds: Grounds{Observed, map[string]Basis{"newest": Reported, "oldest": Reported, "listed": Reported, "role": Declared,
+			Grounds: Grounds{Observed, map[string]Basis{"newest": Reported, "oldest": Reported, "listed": Declared, "role": Declared,
 				"immutability": Reported, "protection": Reported}},
 			Role: role, URI: uri, Digest: d(DirHash, digit), Files: files, Bytes: bytes, Newest: at(0, 5), Oldest: at(0, 1), Listed: at(2, 25),
 			Manifest: stored("manifest-"+digit+".txt", manifest, digit, 100*files),

@@ -244,8 +244,12 @@ func (d *digester) merge(parts []string) error {
 	return d.print([]report.Digested{done})
 }
 
-// createWith writes a file that the user named. A file that was there before is replaced when the new one is complete.
+// createWith writes a file that the user named. A file that was there before is replaced when the new one is complete; nothing
+// else is replaced, and no link is followed.
 func createWith(name string, write func(io.Writer) error) error {
+	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return provenance.Misuse("name a file", "%s is there, and is no file", name)
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
 		return provenance.Misuse("", "%s cannot be written: %v", name, errors.Unwrap(err))

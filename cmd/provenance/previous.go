@@ -130,7 +130,7 @@ func (e *earlier) digests(ctx context.Context, uri, dir string, notBefore time.T
 		return nil, nil
 	}
 	for _, f := range e.record.Data {
-		if f.URI != uri || f.Index.Digest.IsZero() {
+		if f.URI != uri || f.Index.Digest.IsZero() || !f.Of("digest").AtLeast(provenance.Signed) { // what was only declared is not passed on
 			continue
 		}
 		index, err := fetchIndex(ctx, e.image, f, dir)

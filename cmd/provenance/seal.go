@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -67,8 +68,8 @@ func sealsOf(parts []folder.Part, key envelope.Verifier) (string, error) {
 
 // writeFile writes a file that the user named.
 func writeFile(name string, data []byte) error {
-	if err := os.WriteFile(name, data, 0o644); err != nil {
-		return provenance.Misuse("", "%s cannot be written: %v", name, errors.Unwrap(err))
-	}
-	return nil
+	return createWith(name, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 }

@@ -31,9 +31,9 @@ func (r *Result) Folder(role string) (provenance.Folder, error) {
 	if r.Digest.IsZero() {
 		return provenance.Folder{}, provenance.Misuse("merge all shards", "shard %s of %s is not the whole folder", r.Shard, r.URI)
 	}
-	basisOf := map[string]provenance.Basis{"role": provenance.Declared, "immutability": provenance.Declared, "protection": provenance.Declared,
+	basisOf := map[string]provenance.Basis{"role": provenance.Declared, "listed": provenance.Declared, "immutability": provenance.Declared, "protection": provenance.Declared,
 		"trainedOn": provenance.Declared}
-	for _, fact := range []string{"newest", "oldest", "listed"} {
+	for _, fact := range []string{"newest", "oldest"} {
 		basisOf[fact] = r.timeBasis()
 	}
 	if basis := r.digestBasis(); basis != provenance.Observed {

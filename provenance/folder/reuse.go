@@ -57,7 +57,8 @@ func (u *reuse) take(o storage.Object, wanted bool) (IndexEntry, bool, error) {
 	if was.Size != o.Size || was.ETag != o.ETag {
 		return IndexEntry{}, false, u.overwritten(was, o)
 	}
-	if !wanted || o.ETag == "" || !was.Modified.Equal(o.Modified) || was.HashedAt.IsZero() || was.HashedAt.Before(u.NotBefore) {
+	if !wanted || o.ETag == "" || !was.Modified.Equal(o.Modified) || was.HashedAt.IsZero() || was.HashedAt.Before(u.NotBefore) ||
+		was.HashedAt.After(u.now) { // nobody reads in the future: whoever wrote that tells nothing
 		return IndexEntry{}, false, nil
 	}
 	if was.By.IsZero() {
@@ -83,7 +84,7 @@ func (u *reuse) fixed() bool {
 const overwrittenHint = "somebody got around the protection, or it was not what was recorded: find out before anything is trained on it"
 
 func (u *reuse) overwritten(was IndexEntry, now storage.Object) error {
-	if !u.fixed() {
+	if !u.fixed() || !u.Until.IsZero() && !u.now.Before(u.Until) {
 		return nil
 	}
 	return provenance.Refuse("data.overwritten", overwrittenHint,

@@ -11,8 +11,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -85,12 +87,15 @@ func ClearState(dir string) error {
 		return nil
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), journalSuffix) {
+		if journalName.MatchString(e.Name()) && e.Type().IsRegular() { // what else lies there is somebody else's
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}
 	return err
 }
+
+// journalName is what all journals are called.
+var journalName = regexp.MustCompile(`^[0-9a-f]{32}-[0-9]+\.journal$`)
 
 // journalPrefix begins the name of each journal of a folder.
 func journalPrefix(uri string) string {
@@ -171,6 +176,9 @@ func readJournals(dir, temporaries, uri string) (finder, error) {
 		if !strings.HasPrefix(e.Name(), journalPrefix(uri)) || !strings.HasSuffix(e.Name(), journalSuffix) {
 			continue
 		}
+		if !e.Type().IsRegular() { // a pipe would be waited for, and a link leads anywhere
+			return finder{}, provenance.Refuse("data.state", "remove it", "%s is no file", filepath.Join(dir, e.Name()))
+		}
 		err := readJournalFile(filepath.Join(dir, e.Name()), uri, func(e IndexEntry) error {
 			if frames++; frames > maxFrames {
 				return provenance.Refuse("data.state", "remove the folder", "the state holds more than %d digests", maxFrames)
@@ -217,7 +225,7 @@ func lastOfEach(all *sorter, dir string) (finder, error) {
 }
 
 func readJournalFile(path, uri string, yield func(IndexEntry) error) error {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}

@@ -157,7 +157,8 @@ func checkDigestAge(most time.Duration, f provenance.Folder) *Finding {
 		return nil
 	}
 	finding := &Finding{Code: "data.digestAge", Expected: fmt.Sprintf("read at most %s before it was recorded", hours(most)), Basis: f.Of("digest")}
-	if f.Imported != nil || f.Resumed > 0 || f.Reused.ReadSince.IsZero() || f.Listed.IsZero() {
+	if f.Imported != nil || f.Resumed > 0 || f.Reused.ReadSince.IsZero() || f.Listed.IsZero() || f.Reused.ReadSince.After(f.Listed) ||
+		!f.Of("digest").AtLeast(provenance.Signed) {
 		finding.Undecided, finding.Found = true, "unknown"
 		finding.Detail = fmt.Sprintf("nobody says when the bytes of %s were read", f.URI)
 		finding.Hint = "imported and resumed digests have no known age: record without --manifest and --state"
