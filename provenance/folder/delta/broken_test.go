@@ -57,6 +57,8 @@ func TestBrokenLogs(t *testing.T) {
 		"sidecar in a commit":  {commit(`{"sidecar":{"path":"x.parquet","sizeInBytes":1}}`), "an action of a checkpoint"},
 		"absolute URI":         {commit(`{"add":{"path":"abfss://c@other.dfs.core.windows.net/t/x.parquet","size":1}}`), "abfss://c@other.dfs.core.windows.net/t/x.parquet is absolute"},
 		"absolute path":        {commit(`{"add":{"path":"/etc/passwd","size":1}}`), "/etc/passwd is absolute"},
+		"fragment":             {commit(`{"add":{"path":"x.parquet#1","size":1}}`), "has a query or a fragment"},
+		"query":                {commit(`{"add":{"path":"y.parquet?1","size":1}}`), "has a query or a fragment"},
 		"encoded slash":        {commit(`{"add":{"path":"%2Fetc/passwd","size":1}}`), "is absolute"},
 		"climbs out":           {commit(`{"add":{"path":"a/../../x","size":1}}`), "a/../../x leads out of the table"},
 		"climbs out, encoded":  {commit(`{"add":{"path":"%2e%2E/x","size":1}}`), "leads out of the table"},

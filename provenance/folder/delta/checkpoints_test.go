@@ -286,6 +286,29 @@ func TestCheckpointsThatDisagree(t *testing.T) {
 	}
 }
 
+// TestSeveralCheckpointsOfOneVersion: readers differ in which they take, so all of them have to say the same.
+func TestSeveralCheckpointsOfOneVersion(t *testing.T) {
+	for _, kind := range checkpointKinds[1:4] {
+		t.Run(kind.name, func(t *testing.T) {
+			dir := v2Table(t, kind.name)
+			rows := addRows(t, dir, 4)
+			if strings.HasPrefix(kind.name, "V2") {
+				_, meta := metaOf(t, dir)
+				writeRows(t, dir, pad(4)+".checkpoint.parquet", append(rowsOf(rows), row{MetaData: meta}, row{Protocol: v2Protocol}))
+			} else {
+				checkpointKinds[0].write(t, dir, rows)
+			}
+			kind.write(t, dir, rows)
+			if _, err := openTable(t, dir, version(4)); err != nil {
+				t.Fatalf("two that agree: %v", err)
+			}
+			kind.write(t, dir, append([]*addRow{{Path: "poison.parquet", Size: 5, DataChange: true}}, rows[1:]...))
+			_, err := openTable(t, dir, version(4))
+			wantRefused(t, err, "only the checkpoint has the files poison.parquet")
+		})
+	}
+}
+
 // TestOlderCheckpointIsCompared: without the first commits, the way from an older checkpoint is the other one.
 func TestOlderCheckpointIsCompared(t *testing.T) {
 	dir := table(t, "checkpointed")

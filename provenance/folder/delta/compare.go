@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
@@ -87,6 +88,8 @@ func (d *difference) what() string {
 		parts = append(parts, "their protocols differ")
 	case m.id != d.checkpoint.metadata.id:
 		parts = append(parts, "they are of different tables")
+	case !maps.Equal(m.configuration, d.checkpoint.metadata.configuration):
+		parts = append(parts, "their configurations differ")
 	}
 	return strings.Join(parts, "; ")
 }

@@ -8,6 +8,11 @@
 // checkpoint that says something else than the commits before it, a checksum that does not fit, a file outside the
 // folder, a file that is gone or has another size.
 //
+// Compared are the files, their sizes and deletion vectors, the protocol, the table's id and its configuration. What else a
+// checkpoint repeats of the log (the values of partition columns, the schema, statistics) is not, nor are compacted logs: a
+// reader that starts from a forged one could read other values out of the same files. A log under a retention policy cannot
+// be forged afterwards, and every file of it that defines the version is in the digest.
+//
 // A log is foreign text. Lines of JSON, pages of Parquet, depths and counts are bounded before they are read. Memory is
 // about 64 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names.
 package delta

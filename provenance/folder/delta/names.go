@@ -46,7 +46,7 @@ type checkpoint struct {
 	parts   []storage.Object
 }
 
-// kind is how a checkpoint is named. Of several of one version, the highest is taken.
+// kind is how a checkpoint is named. Of several of one version, the highest is taken, and the others have to say the same.
 type kind int
 
 const (

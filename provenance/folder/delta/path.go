@@ -20,6 +20,9 @@ func decodePath(uri string) (name, wrong string) {
 	if absolute.MatchString(uri) {
 		return "", "is absolute"
 	}
+	if strings.ContainsAny(uri, "?#") { // in a URI they end the path, so that readers would open another file
+		return "", "has a query or a fragment"
+	}
 	name, err := url.PathUnescape(uri)
 	if err != nil {
 		return "", "is no percent-encoded path"

@@ -41,8 +41,23 @@ func (l *log) snapshot(ctx context.Context, version int64) (*state, error) {
 	return s, s.ownCommit(ctx, l)
 }
 
-// start is the state at a checkpoint. Where there is another way to it, both must lead to the same.
-func (s *state) start(ctx context.Context, l *log, base *checkpoint) (err error) {
+// start is the state at a checkpoint. All complete checkpoints of its version must say the same.
+func (s *state) start(ctx context.Context, l *log, base *checkpoint) error {
+	if err := s.startAt(ctx, l, base); err != nil {
+		return err
+	}
+	for _, other := range l.besides(base) {
+		files, err := s.compare(ctx, l, other)
+		if err != nil {
+			return err
+		}
+		s.log = append(s.log, files...)
+	}
+	return nil
+}
+
+// startAt is the state at a checkpoint. Where there is another way to it, both must lead to the same.
+func (s *state) startAt(ctx context.Context, l *log, base *checkpoint) (err error) {
 	other, ok := l.check(base)
 	if !ok {
 		s.warn("the checkpoint of version %d could not be compared with the log: the commits before it are gone", base.version)

@@ -40,6 +40,16 @@ func (h *history) base(version int64) *checkpoint {
 	return &h.checkpoints[i-1]
 }
 
+// besides are the other complete checkpoints of the same version: readers differ in which of them they take.
+func (h *history) besides(c *checkpoint) (others []*checkpoint) {
+	for i := range h.checkpoints {
+		if other := &h.checkpoints[i]; other != c && other.version == c.version {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
 // between are the commits after the version from, up to the version to. gap is the first that is missing, or -1.
 func (h *history) between(from, to int64) (commits []commit, gap int64) {
 	start, _ := slices.BinarySearchFunc(h.commits, from+1, func(c commit, v int64) int { return compareInt(c.version, v) })
