@@ -3,18 +3,28 @@ package provenance
 import "fmt"
 
 // The names of the cross-checks. Their values are "true" or "unknown": what is known to be false is refused, and never
-// becomes a statement. Only CheckRoles can be "false": files may be equal for good reasons, so the gate decides.
+// becomes a statement. But some can be "false", because there may be good reasons, so that the gate decides: CheckRoles,
+// CheckNotebook, CheckCalled, CheckInputs and CheckOrder.
 const (
-	CheckCommit    = "commitIsPipelines" // the work tree's commit is the one that the pipeline says it builds
-	CheckRunCommit = "commitIsRuns"      // the commit that the Databricks run used is the work tree's
-	CheckModel     = "modelInImage"      // every platform of the image contains the model
-	CheckRoles     = "rolesDisjoint"     // no file of the training data is also one of the validation or test data
+	CheckCommit    = "commitIsPipelines"  // the work tree's commit is the one that the pipeline says it builds
+	CheckPipeline  = "pipelineConfirmed"  // Azure DevOps says the same as the pipeline's variables
+	CheckRunCommit = "commitIsRuns"       // the commit that the Databricks run used is the work tree's
+	CheckTracked   = "commitIsTracked"    // the commit that the MLflow run is tagged with is the work tree's
+	CheckNotebook  = "notebookIsCommits"  // the notebooks that the run executed are files of the commit
+	CheckCalled    = "calledIsCommits"    // so is what the notebooks run in turn
+	CheckInputs    = "inputsRecorded"     // the folders that the run logged as inputs are among the recorded ones
+	CheckModel     = "modelInImage"       // every platform of the image contains the model
+	CheckCopies    = "modelIsEverywhere"  // wherever the model lies, it is the same
+	CheckModelRun  = "modelIsRuns"        // the registered model comes from the recorded run
+	CheckOrder     = "trainedBeforeImage" // the run had ended when the image was built
+	CheckRoles     = "rolesDisjoint"      // no file of the training data is also one of the validation or test data
 )
 
 // crossCheck compares what the sources said with each other. It is pure: it asks nobody.
 func crossCheck(r Record) ([]Fact, error) {
 	facts := []Fact{}
-	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkModel, checkRoles} {
+	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkTrackedCommit, checkNotebooks, checkCalled, checkInputs,
+		checkModel, checkCopies, checkModelRun, checkOrder, checkRoles} {
 		fact, err := check(r)
 		if err != nil {
 			return nil, err
@@ -67,6 +77,19 @@ func checkModel(r Record) (*Fact, error) {
 		}
 	}
 	return &Fact{CheckModel, "true", Observed, ""}, nil
+}
+
+// checkCopies tells that all copies of the model are one: whoever read them refused others.
+func checkCopies(r Record) (*Fact, error) {
+	if r.Model == nil || len(r.Model.Copies) == 0 {
+		return nil, nil
+	}
+	for _, c := range r.Model.Copies {
+		if c.Digest != r.Model.Digest {
+			return nil, Refuse("model.differs", "", "the model at %s is not the one at %s", clip(c.URI), clip(r.Model.URI))
+		}
+	}
+	return &Fact{CheckCopies, "true", Observed, ""}, nil
 }
 
 // checkRoles needs folders of different roles, and somebody who compared them. It is as good as the weakest of their digests.

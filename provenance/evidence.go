@@ -14,8 +14,9 @@ type Source interface {
 	Collect(context.Context) (Evidence, error)
 }
 
-// Evidence is what one source found out: one noun of the Record. It is implemented by [Image], [Pipeline], [Commit],
-// [Folder], [DatabricksRun], [Model] and [Tool], by value.
+// Evidence is what one source found out: one noun of the Record, or [Several]. It is implemented, by value, by [Image],
+// [Pipeline], [Commit], [Folder], [DatabricksRun], [Notebook], [MLflowRun], [RegisteredModel], [Model], [Build], [Release],
+// [Review] and [Tool].
 type Evidence interface {
 	addTo(*Record) error
 }
@@ -56,19 +57,52 @@ func (f Folder) addTo(r *Record) error {
 	return nil
 }
 
-func (d DatabricksRun) addTo(r *Record) error {
-	if r.Databricks != nil {
-		return fmt.Errorf("Databricks run %w", errTwice)
+// Several are nouns that one source found out together.
+type Several []Evidence
+
+func (s Several) addTo(r *Record) error {
+	for _, e := range s {
+		if err := e.addTo(r); err != nil {
+			return err
+		}
 	}
-	r.Databricks = &d
 	return nil
 }
 
-func (m Model) addTo(r *Record) error {
-	if r.Model != nil {
-		return fmt.Errorf("model %w", errTwice)
+// addOnce puts the only noun of its kind into its place.
+func addOnce[T any](place **T, noun T, what string) error {
+	if *place != nil {
+		return fmt.Errorf("%s %w", what, errTwice)
 	}
-	r.Model = &m
+	*place = &noun
+	return nil
+}
+
+func (d DatabricksRun) addTo(r *Record) error { return addOnce(&r.Databricks, d, "Databricks run") }
+func (m MLflowRun) addTo(r *Record) error     { return addOnce(&r.MLflow, m, "MLflow run") }
+func (m Model) addTo(r *Record) error         { return addOnce(&r.Model, m, "model") }
+func (b Build) addTo(r *Record) error         { return addOnce(&r.Build, b, "build") }
+func (l Release) addTo(r *Record) error       { return addOnce(&r.Release, l, "release") }
+func (w Review) addTo(r *Record) error        { return addOnce(&r.Review, w, "review") }
+
+// addTo lets a notebook be run in several ways: what counts is who runs it, and how.
+func (n Notebook) addTo(r *Record) error {
+	for _, other := range r.Notebooks {
+		if other.Path == n.Path && other.By == n.By && other.How == n.How {
+			return fmt.Errorf("notebook %s %w", n.Path, errTwice)
+		}
+	}
+	r.Notebooks = append(r.Notebooks, n)
+	return nil
+}
+
+func (m RegisteredModel) addTo(r *Record) error {
+	for _, other := range r.Registered {
+		if other.Registry == m.Registry {
+			return fmt.Errorf("model registered in %s %w", m.Registry, errTwice)
+		}
+	}
+	r.Registered = append(r.Registered, m)
 	return nil
 }
 
@@ -77,7 +111,7 @@ func (t Tool) addTo(r *Record) error {
 	return nil
 }
 
-// gather joins evidence into one record. The order of the evidence does not matter: folders are sorted.
+// gather joins evidence into one record. The order of the evidence does not matter: lists are sorted.
 func gather(evidence []Evidence) (Record, error) {
 	record := Record{Data: []Folder{}, Checks: []Fact{}}
 	for _, e := range evidence {
@@ -88,6 +122,10 @@ func gather(evidence []Evidence) (Record, error) {
 	slices.SortStableFunc(record.Data, func(a, b Folder) int {
 		return cmp.Or(cmp.Compare(a.Role, b.Role), cmp.Compare(a.URI, b.URI))
 	})
+	slices.SortStableFunc(record.Notebooks, func(a, b Notebook) int {
+		return cmp.Or(cmp.Compare(a.By, b.By), cmp.Compare(a.How, b.How), cmp.Compare(a.Path, b.Path))
+	})
+	slices.SortStableFunc(record.Registered, func(a, b RegisteredModel) int { return cmp.Compare(a.Registry, b.Registry) })
 	return record, record.complete()
 }
 

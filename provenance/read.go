@@ -100,10 +100,12 @@ func (r *reader) readDescriptors(descriptors []slsa1.ResourceDescriptor) {
 			r.readImage(d)
 		case d.Name == nameModel:
 			r.readModel(d)
-		case d.Name == nameDatabricks:
-			r.readDatabricks(d)
+		case d.Name == nameNotebook:
+			r.readNotebook(d)
 		case d.Name == nameChecks:
 			r.readChecks(d)
+		default:
+			r.readTold(d)
 		}
 	}
 }
@@ -156,12 +158,55 @@ func (r *reader) readModel(d slsa1.ResourceDescriptor) {
 	r.fail(m.addTo(&r.record))
 }
 
-func (r *reader) readDatabricks(d slsa1.ResourceDescriptor) {
-	var run DatabricksRun
-	r.noun(d, &run, "answer")
-	run.PageURL, run.Answer = d.URI, r.ref(d, "answer")
-	r.fail(run.valid())
-	r.fail(run.addTo(&r.record))
+func (r *reader) readNotebook(d slsa1.ResourceDescriptor) {
+	var n Notebook
+	set := r.noun(d, &n, "text")
+	n.Digest, n.Text = set[SHA256], r.ref(d, "text")
+	r.fail(n.valid())
+	r.fail(n.addTo(&r.record))
+}
+
+// readTold reads what services told of.
+func (r *reader) readTold(d slsa1.ResourceDescriptor) {
+	registry, isRegistered := strings.CutPrefix(d.Name, nameRegistered)
+	switch {
+	case isRegistered:
+		m := told[RegisteredModel](r, d)
+		m.Answer = r.ref(d, "answer")
+		if m.Registry != registry {
+			r.fail(fmt.Errorf("the model registered in %q says that its registry is %q", clip(registry), clip(m.Registry)))
+		}
+		r.fail(errors.Join(m.valid(), m.addTo(&r.record)))
+	case d.Name == nameDatabricks:
+		run := told[DatabricksRun](r, d)
+		run.PageURL, run.Answer = d.URI, r.ref(d, "answer")
+		r.fail(errors.Join(run.valid(), run.addTo(&r.record)))
+	case d.Name == nameMLflow:
+		run := told[MLflowRun](r, d)
+		run.Answer = r.ref(d, "answer")
+		for i, a := range run.Artifacts {
+			run.Artifacts[i].Stored = r.stored[a.Digest]
+		}
+		r.fail(errors.Join(run.valid(), run.addTo(&r.record)))
+	case d.Name == nameBuild:
+		build := told[Build](r, d)
+		build.URL, build.Answer = d.URI, r.ref(d, "answer")
+		r.fail(errors.Join(build.valid(), build.addTo(&r.record)))
+	case d.Name == nameRelease:
+		release := told[Release](r, d, "logs")
+		release.URL, release.Answer, release.Logs = d.URI, r.ref(d, "answer"), r.ref(d, "logs")
+		r.fail(errors.Join(release.valid(), release.addTo(&r.record)))
+	case d.Name == nameReview:
+		review := told[Review](r, d)
+		review.Answer = r.ref(d, "answer")
+		r.fail(errors.Join(review.valid(), review.addTo(&r.record)))
+	}
+}
+
+// told reads the annotations of a noun that a service told of.
+func told[T any](r *reader, d slsa1.ResourceDescriptor, refs ...string) (noun T) {
+	r.noun(d, &noun, append(refs, "answer")...)
+	return noun
 }
 
 func (r *reader) readChecks(d slsa1.ResourceDescriptor) {
@@ -265,12 +310,43 @@ func (r Record) timeless() Record {
 			r.Checks[i].Basis = ""
 		}
 	}
+	return r.withoutAnswers()
+}
+
+// withoutAnswers leaves out when services were asked, and what they answered to the byte.
+func (r Record) withoutAnswers() Record {
+	r.Databricks, r.MLflow = copyOf(r.Databricks), copyOf(r.MLflow)
+	r.Build, r.Release, r.Review = copyOf(r.Build), copyOf(r.Release), copyOf(r.Review)
+	r.Registered = slices.Clone(r.Registered)
+	for i := range r.Registered {
+		r.Registered[i].timeless()
+	}
 	if r.Databricks != nil {
-		run := *r.Databricks
-		run.AskedAt, run.Answer = time.Time{}, Stored{}
-		r.Databricks = &run
+		r.Databricks.timeless()
+	}
+	if r.MLflow != nil {
+		r.MLflow.timeless()
+	}
+	if r.Build != nil {
+		r.Build.timeless()
+	}
+	if r.Release != nil {
+		r.Release.timeless()
+		r.Release.Logs = Stored{}
+	}
+	if r.Review != nil {
+		r.Review.timeless()
 	}
 	return r
+}
+
+// copyOf is a pointer to a copy.
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
 }
 
 func (f Folder) timeless() Folder {

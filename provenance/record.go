@@ -13,30 +13,84 @@ type Record struct {
 	Commit     Commit         `json:"commit"`
 	Data       []Folder       `json:"data"`
 	Databricks *DatabricksRun `json:"databricks,omitempty"`
+	Notebooks  []Notebook     `json:"notebooks,omitempty"`
+	MLflow     *MLflowRun     `json:"mlflow,omitempty"`
 	Model      *Model         `json:"model,omitempty"`
-	Checks     []Fact         `json:"checks"`
-	Tool       Tool           `json:"tool"`
+	// Registered are the versions of the model in registries: at most one of each.
+	Registered []RegisteredModel `json:"registered,omitempty"`
+	Build      *Build            `json:"build,omitempty"`
+	Release    *Release          `json:"release,omitempty"`
+	Review     *Review           `json:"review,omitempty"`
+	Checks     []Fact            `json:"checks"`
+	Tool       Tool              `json:"tool"`
 }
 
 // Stored lists everything that lies beside the image, each digest once.
 func (r Record) Stored() []Stored {
 	var all []Stored
-	add := func(s Stored) {
+	for _, s := range r.things() {
 		known := func(o Stored) bool { return o.Digest == s.Digest }
 		if !s.Digest.IsZero() && !slices.ContainsFunc(all, known) {
 			all = append(all, s)
 		}
 	}
+	return all
+}
+
+// things are the stored things of all nouns, in the order of the record; some are zero, and some are there twice.
+func (r Record) things() (all []Stored) {
 	for _, f := range r.Data {
-		add(f.Manifest)
-		add(f.Index)
-		add(f.ProtectionAnswer)
+		all = append(all, f.Manifest, f.Index, f.ProtectionAnswer)
 	}
 	if r.Model != nil {
-		add(r.Model.Manifest)
+		all = append(all, r.Model.Manifest)
 	}
+	for _, n := range r.Notebooks {
+		all = append(all, n.Text)
+	}
+	for _, t := range r.tellers() {
+		all = append(all, t.answered().Answer)
+	}
+	if r.MLflow != nil {
+		for _, a := range r.MLflow.Artifacts {
+			all = append(all, a.Stored)
+		}
+	}
+	if r.Release != nil {
+		all = append(all, r.Release.Logs)
+	}
+	return all
+}
+
+// Answers are the stored answers of services, and other text that was redacted: the things among [Record.Stored] that could hold
+// a secret of somebody else.
+func (r Record) Answers() []Stored {
+	r.Data, r.Model = slices.Clone(r.Data), nil
+	for i := range r.Data {
+		r.Data[i].Manifest, r.Data[i].Index = Stored{}, Stored{}
+	}
+	return r.Stored()
+}
+
+// tellers are the nouns that services told of.
+func (r Record) tellers() (all []teller) {
 	if r.Databricks != nil {
-		add(r.Databricks.Answer)
+		all = append(all, r.Databricks)
+	}
+	if r.MLflow != nil {
+		all = append(all, r.MLflow)
+	}
+	for _, m := range r.Registered {
+		all = append(all, m)
+	}
+	if r.Build != nil {
+		all = append(all, r.Build)
+	}
+	if r.Release != nil {
+		all = append(all, r.Release)
+	}
+	if r.Review != nil {
+		all = append(all, r.Review)
 	}
 	return all
 }
@@ -57,10 +111,11 @@ type Person struct {
 // Image is the container image that the statement is about.
 type Image struct {
 	Grounds
-	Repository string     `json:"repository"` // registry and path, or the layout's folder name
-	Reference  string     `json:"reference"`  // as asked: a tag or a digest
-	Digest     Digest     `json:"digest"`     // sha256 of the manifest, or of the index
-	Platforms  []Platform `json:"platforms"`  // an index's members; a single-platform image is its own only member
+	Repository string     `json:"repository"`       // registry and path, or the layout's folder name
+	Reference  string     `json:"reference"`        // as asked: a tag or a digest
+	Digest     Digest     `json:"digest"`           // sha256 of the manifest, or of the index
+	Platforms  []Platform `json:"platforms"`        // an index's members; a single-platform image is its own only member
+	Created    time.Time  `json:"created,omitzero"` // the latest of the platforms', as whoever built them wrote it
 	Base       *BaseImage `json:"base,omitempty"`
 }
 
@@ -138,29 +193,6 @@ type Commit struct {
 // MaxListed is how many names of each kind a Commit lists.
 const MaxListed = 20
 
-// DatabricksRun is the training run as the Jobs API answered.
-// Source: https://docs.databricks.com/api/workspace/jobs/getrun
-type DatabricksRun struct {
-	Grounds
-	Host       string            `json:"host"` // https://adb-….azuredatabricks.net
-	RunID      string            `json:"runId"`
-	JobID      string            `json:"jobId"`
-	Name       string            `json:"name"`
-	Result     string            `json:"result"` // SUCCESS: nothing else is recorded
-	Creator    string            `json:"creator"`
-	PageURL    string            `json:"pageUrl"`
-	Notebook   string            `json:"notebook,omitempty"` // path, of the only notebook task
-	Parameters map[string]string `json:"parameters,omitempty"`
-	Tasks      []string          `json:"tasks,omitempty"` // "task_key run_id result"
-	GitURL     string            `json:"gitUrl,omitempty"`
-	GitCommit  string            `json:"gitCommit,omitempty"`
-	Started    time.Time         `json:"started,omitzero"`
-	Ended      time.Time         `json:"ended,omitzero"`
-	AskedAt    time.Time         `json:"askedAt"`
-	Removed    []string          `json:"removed,omitempty"` // what redaction took out of the stored answer
-	Answer     Stored            `json:"answer"`
-}
-
 // Model is the trained model.
 type Model struct {
 	Grounds
@@ -173,7 +205,16 @@ type Model struct {
 	Bytes   int64  `json:"bytes,string"`
 	// Locations are where the image contains it: one for each platform.
 	Locations []Location `json:"locations,omitempty"`
-	Manifest  Stored     `json:"manifest"`
+	// Copies are other places that were read, and that hold the same files.
+	Copies   []Copy `json:"copies,omitempty"`
+	Manifest Stored `json:"manifest"`
+}
+
+// Copy is a place that holds the same model, byte for byte.
+type Copy struct {
+	URI    string    `json:"uri"`
+	Digest Digest    `json:"digest"` // dirHash
+	Read   time.Time `json:"read"`
 }
 
 // Location is where a platform of the image contains the model.

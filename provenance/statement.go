@@ -42,11 +42,23 @@ func NewStatement(evidence ...Evidence) (Statement, error) {
 	if err != nil {
 		return Statement{}, err
 	}
-	record.tieTraining()
-	if record.Checks, err = crossCheck(record); err != nil {
+	if err := record.judge(); err != nil {
 		return Statement{}, err
 	}
 	return record.statement()
+}
+
+// judge concludes from all facts together what none of them says alone.
+func (r *Record) judge() error {
+	r.tieTraining()
+	confirmed, err := r.confirm()
+	if err != nil {
+		return err
+	}
+	if r.Checks, err = crossCheck(*r); err == nil && confirmed != nil {
+		r.Checks = append([]Fact{*confirmed}, r.Checks...)
+	}
+	return err
 }
 
 // Bytes is the statement as deterministic JSON: the same facts give the same bytes. They are valid for in-toto's own

@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -32,20 +33,24 @@ func withBasis(m map[string]Basis, name string, basis Basis) map[string]Basis {
 
 // trainedOn tells whether the folder was the same from the run's start to the recording, and why.
 func (r *Record) trainedOn(f Folder) (why string, proved bool) {
-	const named = "named by the pipeline; "
+	started := r.trainingStarted()
+	named := "named by the pipeline; "
+	if r.logged(f) {
+		named = "logged by the run as its input; "
+	}
 	switch b := f.Before; {
 	case b != nil && !b.Same:
 		return "the listing from before training differs: " + b.Changes, false
-	case r.Databricks == nil || r.Databricks.Started.IsZero():
+	case started.IsZero():
 		return named + unchanged(b) + "no run says when training started", false
 	case f.Newest.IsZero():
 		return named + unchanged(b) + "nobody says when its files were modified", false
-	case f.Newest.After(r.Databricks.Started):
-		return fmt.Sprintf("a file was modified at %s, after the run had started at %s", wireText(f.Newest), wireText(r.Databricks.Started)), false
+	case f.Newest.After(started):
+		return fmt.Sprintf("a file was modified at %s, after the run had started at %s", wireText(f.Newest), wireText(started)), false
 	case b == nil:
 		return named + "no file is newer than the run's start, but no listing from before it tells whether any was removed", false
-	case b.Listed.After(r.Databricks.Started):
-		return fmt.Sprintf("the listing was taken at %s, after the run had started at %s", wireText(b.Listed), wireText(r.Databricks.Started)), false
+	case b.Listed.After(started):
+		return fmt.Sprintf("the listing was taken at %s, after the run had started at %s", wireText(b.Listed), wireText(started)), false
 	case b.SealedBy == "":
 		return named + unchanged(b) + "but nobody sealed it, so it is what the pipeline says", false
 	case f.Of("newest") != Reported:
@@ -62,3 +67,23 @@ func unchanged(b *Before) string {
 }
 
 func wireText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// trainingStarted is when the first of the recorded runs started; zero if none is recorded.
+func (r *Record) trainingStarted() (first time.Time) {
+	if r.Databricks != nil {
+		first = r.Databricks.Started
+	}
+	if r.MLflow != nil && (first.IsZero() || !r.MLflow.Started.IsZero() && r.MLflow.Started.Before(first)) {
+		first = r.MLflow.Started
+	}
+	return first
+}
+
+// logged tells whether a run, or a registry, names the folder, or something in it, as an input.
+func (r *Record) logged(f Folder) bool {
+	folder, err := ParsePlace(f.URI)
+	return err == nil && slices.ContainsFunc(r.inputs(), func(in Dataset) bool {
+		input, err := ParsePlace(in.Source)
+		return err == nil && input.Within(folder)
+	})
+}

@@ -23,7 +23,13 @@ const (
 	nameBase       = "base-image"
 	nameImage      = "image"
 	nameModel      = "model"
+	nameNotebook   = "notebook"
 	nameDatabricks = "databricks-run"
+	nameMLflow     = "mlflow-run"
+	nameRegistered = "registered-model/" // and the registry
+	nameBuild      = "build"
+	nameRelease    = "release"
+	nameReview     = "review"
 	nameChecks     = "checks"
 	nameStored     = "stored/" // and the file's name
 	subjectModel   = "model/"  // and the model's name
@@ -130,6 +136,10 @@ func (w *writer) dependencies(r Record) []slsa1.ResourceDescriptor {
 			Annotations: w.annotations(storedRefs(f, "manifest", f.Manifest, "index", f.Index, "protectionAnswer", f.ProtectionAnswer), "uri", "digest"),
 		})
 	}
+	for _, n := range r.Notebooks {
+		out = append(out, slsa1.ResourceDescriptor{Name: nameNotebook, URI: n.Host + "/#workspace" + n.Path, Digest: Digests(n.Digest).wire(),
+			Annotations: w.annotations(storedRefs(n, "text", n.Text), "digest")})
+	}
 	if b := r.Image.Base; b != nil {
 		out = append(out, slsa1.ResourceDescriptor{
 			Name: nameBase, URI: "oci://" + b.Name, Digest: Digests(b.Digest).wire(), Annotations: w.annotations(b, "digest"),
@@ -148,14 +158,38 @@ func (w *writer) byproducts(r Record) []slsa1.ResourceDescriptor {
 		out = append(out, slsa1.ResourceDescriptor{Name: nameModel, URI: m.URI, Digest: Digests(m.File).wire(),
 			Annotations: w.annotations(storedRefs(m, "manifest", m.Manifest), "uri", "digest", "file")})
 	}
-	if d := r.Databricks; d != nil {
-		out = append(out, slsa1.ResourceDescriptor{Name: nameDatabricks, URI: d.PageURL,
-			Digest: Digests(d.Answer.Digest).wire(), MediaType: d.Answer.MediaType,
-			Annotations: w.annotations(storedRefs(d, "answer", d.Answer), "pageUrl")})
-	}
+	out = append(out, w.told(r)...)
 	for _, s := range r.Stored() {
 		out = append(out, slsa1.ResourceDescriptor{Name: nameStored + s.Name, Digest: Digests(s.Digest).wire(),
 			MediaType: s.MediaType, Annotations: map[string]any{annotationPrefix + "size": fmt.Sprint(s.Size)}})
+	}
+	return out
+}
+
+// told are the nouns that services told of, each under the digest of the stored answer.
+func (w *writer) told(r Record) (out []slsa1.ResourceDescriptor) {
+	add := func(name, uri string, noun teller, refs ...any) {
+		answer := noun.answered().Answer
+		out = append(out, slsa1.ResourceDescriptor{Name: name, URI: uri, Digest: Digests(answer.Digest).wire(), MediaType: answer.MediaType,
+			Annotations: w.annotations(storedRefs(noun, append(refs, "answer", answer)...), "pageUrl", "url")})
+	}
+	if d := r.Databricks; d != nil {
+		add(nameDatabricks, d.PageURL, d)
+	}
+	if m := r.MLflow; m != nil {
+		add(nameMLflow, m.URI, m)
+	}
+	for _, m := range r.Registered {
+		add(nameRegistered+m.Registry, m.URI, m)
+	}
+	if b := r.Build; b != nil {
+		add(nameBuild, b.URL, b)
+	}
+	if l := r.Release; l != nil {
+		add(nameRelease, l.URL, l, "logs", l.Logs)
+	}
+	if v := r.Review; v != nil {
+		add(nameReview, v.Host, v)
 	}
 	return out
 }

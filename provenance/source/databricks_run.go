@@ -160,7 +160,7 @@ func (r run) noun(host string) (provenance.DatabricksRun, error) {
 	d := provenance.DatabricksRun{
 		Grounds: provenance.Grounds{Basis: provenance.Reported},
 		Host:    host, RunID: r.RunID.String(), JobID: r.JobID.String(), Name: plain(r.Name), Result: success,
-		Creator: plain(r.Creator), PageURL: pageURL(r.PageURL, host), Parameters: parameters(r.parameters()),
+		Creator: user(r.Creator), PageURL: pageURL(r.PageURL, host), Parameters: parameters(r.parameters()),
 		GitURL: plain(redact.URL(r.GitSource.URL)), GitCommit: plain(r.commit()),
 	}
 	if only := r.onlyNotebook(); only != nil {
@@ -174,7 +174,7 @@ func (r run) noun(host string) (provenance.DatabricksRun, error) {
 		return d, err
 	}
 	for _, t := range r.Tasks {
-		d.Tasks = append(d.Tasks, t.line())
+		d.Tasks = append(d.Tasks, t.noun())
 	}
 	return d, nil
 }
@@ -187,13 +187,13 @@ func (r run) commit() string {
 	return strings.ToLower(r.GitSource.Commit)
 }
 
-// line is "task_key run_id result". A task without an outcome, such as a disabled one, is "unknown".
-func (t task) line() string {
+// noun is the task as it is recorded. One without an outcome, such as a disabled one, is "unknown".
+func (t task) noun() provenance.TaskRun {
 	result := "unknown"
 	if o, err := outcomeOf(t.Status, t.State); err == nil {
 		result = cmp.Or(o.result, o.phase)
 	}
-	return plain(t.Key + " " + t.RunID.String() + " " + result)
+	return provenance.TaskRun{Key: plain(t.Key), RunID: t.RunID.String(), Result: plain(result)}
 }
 
 // onlyNotebook is the run's notebook task, if there is exactly one.

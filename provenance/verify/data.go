@@ -20,7 +20,7 @@ func checkData(rule *DataRule, folders []provenance.Folder, now time.Time) []*Fi
 	}
 	var findings []*Finding
 	for _, f := range folders {
-		if rule.Roots != nil && !within(f.URI, rule.Roots) {
+		if rule.Roots != nil && !provenance.Within(f.URI, rule.Roots) {
 			findings = append(findings, &Finding{Code: "data.root", Detail: "a data folder lies outside the allowed roots",
 				Expected: "within " + strings.Join(rule.Roots, " or "), Found: f.URI, Basis: f.Of("uri")})
 		}

@@ -232,7 +232,7 @@ func (r *policyReader) grade(rule *DataRule) func(string, *yaml.Node) error {
 
 func (r *policyReader) root(rule *DataRule) func(string, *yaml.Node) error {
 	return func(root string, n *yaml.Node) error {
-		if _, err := parseLocation(root); err != nil {
+		if _, err := provenance.ParsePlace(root); err != nil {
 			return r.errorAt(n, "a root is a folder such as abfss://lake@account.dfs.core.windows.net/mortgages/ or /srv/lake", "the root %q %v", clip(root), err)
 		}
 		rule.Roots = append(rule.Roots, root)

@@ -79,7 +79,7 @@ func (d *decider) recheck(e *examined) []Finding {
 // recheckFolder checks one folder again, if it may.
 func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked, *Finding) {
 	done := Rechecked{URI: folder.URI, Mode: RecheckNone, Recorded: folder.Listed}
-	if p := d.in.Policy; p != nil && p.Data != nil && p.Data.Roots != nil && !within(folder.URI, p.Data.Roots) {
+	if p := d.in.Policy; p != nil && p.Data != nil && p.Data.Roots != nil && !provenance.Within(folder.URI, p.Data.Roots) {
 		return done, nil // refused as data.root already
 	}
 	if d.in.Recheck == nil {

@@ -31,7 +31,6 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", g.userAgent)
-	req.Header.Set("Accept", "application/json")
 	if err := g.addCredential(req); err != nil {
 		return nil, &permanent{fmt.Errorf("no credential could be had: %w", err), ""}
 	}

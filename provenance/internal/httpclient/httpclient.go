@@ -4,6 +4,7 @@
 package httpclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,14 +69,14 @@ func New(service, base string, authorize Authorize, o Options) (*Client, error) 
 	o = o.withDefaults()
 	c := &Client{service: service, base: u, options: o}
 	c.guard = &guard{base: u, authorize: authorize, next: o.Transport, debug: o.Debug, userAgent: o.UserAgent}
-	c.http = &retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: c.guard, CheckRedirect: c.guard.checkRedirect, Timeout: o.AttemptTimeout},
-		RetryMax:     o.Attempts - 1,
-		CheckRetry:   c.worthRepeating,
-		Backoff:      c.pause,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-	}
+	c.http = c.retrying(&http.Client{Transport: c.guard, CheckRedirect: c.guard.checkRedirect, Timeout: o.AttemptTimeout})
 	return c, nil
+}
+
+// retrying repeats what is worth repeating.
+func (c *Client) retrying(once *http.Client) *retryablehttp.Client {
+	return &retryablehttp.Client{HTTPClient: once, RetryMax: c.options.Attempts - 1, CheckRetry: c.worthRepeating, Backoff: c.pause,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler}
 }
 
 func (o Options) withDefaults() Options {
@@ -132,29 +133,61 @@ func IsLoopback(host string) bool {
 // Host is the scheme and host that are asked, as in https://adb-1.2.azuredatabricks.net.
 func (c *Client) Host() string { return c.base.Scheme + "://" + c.base.Host }
 
+// Request is one question.
+type Request struct {
+	Operation string     // says in an error what was attempted: "reading run 7"
+	Method    string     // GET when empty
+	Path      string     // relative to the base, decoded
+	Query     url.Values // nil: none
+	Body      []byte     // JSON; nil: none
+	Accept    string     // application/json when empty
+}
+
 // Get asks for path, which is relative to the base, and returns a whole answer with a status of 200 to 299. operation says
 // in an error what was attempted: "reading run 7". Any other status is a *StatusError; no error is a *provenance.Refused.
 func (c *Client) Get(ctx context.Context, operation, path string, query url.Values) (Answer, error) {
-	u := *c.base
-	u.Path += path
-	u.RawQuery = query.Encode()
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	return c.Do(ctx, Request{Operation: operation, Path: path, Query: query})
+}
+
+// Do is Get for any request. It is repeated like a Get: it must not change anything.
+func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
+	req, err := c.request(ctx, r)
 	if err != nil {
-		return Answer{}, c.failed(operation, err)
+		return Answer{}, c.failed(r.Operation, err)
 	}
-	answer := Answer{what: c.service + ", " + operation}
+	answer := Answer{what: c.service + ", " + r.Operation}
 	req.SetResponseHandler(func(resp *http.Response) error { return c.read(resp, &answer) })
 	resp, err := c.http.Do(req)
 	if err == nil && answer.Status == 0 { // the last attempt was worth repeating, too: nobody has read it yet
 		err = c.read(resp, &answer)
 	}
 	if err != nil {
-		return Answer{}, c.failed(operation, err)
+		return Answer{}, c.failed(r.Operation, err)
 	}
 	if answer.Status < 200 || answer.Status > 299 {
-		return Answer{}, c.refusedBy(operation, answer)
+		return Answer{}, c.refusedBy(r.Operation, answer)
 	}
 	return answer, nil
+}
+
+// request makes the HTTP request.
+func (c *Client) request(ctx context.Context, r Request) (*retryablehttp.Request, error) {
+	u := *c.base
+	u.Path += r.Path
+	u.RawQuery = r.Query.Encode()
+	var body any
+	if r.Body != nil {
+		body = r.Body
+	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, cmp.Or(r.Method, http.MethodGet), u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", cmp.Or(r.Accept, "application/json"))
+	if r.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return req, nil
 }
 
 // read takes the answer in, to its last byte or the limit.

@@ -14,8 +14,9 @@ import (
 
 // redactor takes secrets out of a decoded JSON answer and remembers where they were.
 type redactor struct {
-	known   []string // values that this process was given: the token
-	removed []string // JSON paths
+	known     []string // values that this process was given: the token
+	anonymous bool     // names and addresses of people are taken out, too
+	removed   []string // JSON paths
 }
 
 // value is the redacted form of v, which stands at path.
@@ -37,6 +38,12 @@ func (r *redactor) object(path string, in map[string]any) map[string]any {
 	pair := isSecretPair(in)
 	for _, key := range sortedKeys(in) {
 		at := path + "." + jsonKey(r.text(key))
+		if r.anonymous && personKeys[strings.ToLower(key)] {
+			if name, isText := in[key].(string); isText && !objectID.MatchString(name) {
+				out[r.text(key)] = r.drop(at, name)
+				continue
+			}
+		}
 		if redact.IsSecretName(key) || pair && slices.Contains(pairValues, key) {
 			out[r.text(key)] = r.drop(at, in[key])
 			continue
@@ -48,6 +55,13 @@ func (r *redactor) object(path string, in map[string]any) map[string]any {
 
 // pairValues are the keys under which the Jobs API writes the value of a named parameter.
 var pairValues = []string{"value", "default", "default_value"}
+
+// personKeys are the keys, in lower case, under which the services write names and addresses of people. An object id in such a
+// place stays.
+var personKeys = map[string]bool{"displayname": true, "uniquename": true, "mail": true, "email": true, "emailaddress": true, "mailaddress": true,
+	"username": true, "user_name": true, "creator_user_name": true, "run_as_user_name": true, "user_id": true, "createdby": true, "created_by": true,
+	"updated_by": true, "principalname": true, "subjectdescriptor": true, "upn": true, "login": true, "userprincipalname": true, "azureuser": true,
+	"mlflow.user": true, "imageurl": true, "avatar_url": true, "lastmodifiedby": true, "signinaddress": true}
 
 func isSecretPair(in map[string]any) bool {
 	for _, key := range []string{"name", "key"} {

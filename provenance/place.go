@@ -1,4 +1,4 @@
-package verify
+package provenance
 
 import (
 	"errors"
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// location is where a folder lies, in a form in which "within" can be decided: whole segments, decoded once.
-type location struct {
+// Place is where a folder lies, in a form in which "within" can be decided: whole segments, decoded once.
+type Place struct {
 	place    string   // scheme and host; "/" or "C:/" for local paths
 	segments []string // of the path
 }
@@ -17,44 +17,44 @@ type location struct {
 // azureHost matches a storage account's host, either endpoint, in any cloud.
 var azureHost = regexp.MustCompile(`^([a-z0-9]{3,24})\.(?:blob|dfs)\.(.+)$`)
 
-// Errors of parseLocation read on from the text that they are about: "the root … has a query".
+// Errors of ParsePlace read on from the text that they are about: "the root … has a query".
 var (
 	errQuery  = errors.New("has a query, a fragment or a user's name")
 	errDots   = errors.New("has a segment that is empty, `.` or `..`, or that hides a slash")
 	errNotURL = errors.New("is neither a URL nor an absolute path")
 )
 
-// parseLocation reads an absolute local path, or a URL. The forms that Azure has for one container are one place:
+// ParsePlace reads an absolute local path, or a URL. The forms that Azure has for one container are one place:
 // abfss://CONTAINER@ACCOUNT.dfs.…, wasbs://CONTAINER@ACCOUNT.blob.… and https://ACCOUNT.(blob|dfs).…/CONTAINER.
-func parseLocation(uri string) (location, error) {
+func ParsePlace(uri string) (Place, error) {
 	if !strings.Contains(uri, "://") {
-		return localLocation(uri)
+		return localPlace(uri)
 	}
 	u, err := url.Parse(uri)
 	if err != nil || u.Host == "" || u.Opaque != "" {
-		return location{}, errNotURL
+		return Place{}, errNotURL
 	}
-	segments, err := split(u.EscapedPath(), url.PathUnescape)
+	segments, err := segmentsOf(u.EscapedPath(), url.PathUnescape)
 	if err != nil {
-		return location{}, err
+		return Place{}, err
 	}
-	return azureLocation(u, segments)
+	return azurePlace(u, segments)
 }
 
-// azureLocation writes the place of a URL in one form. http:// stays what it is: it is never as good as https://.
-func azureLocation(u *url.URL, segments []string) (location, error) {
+// azurePlace writes the place of a URL in one form. http:// stays what it is: it is never as good as https://.
+func azurePlace(u *url.URL, segments []string) (Place, error) {
 	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	container := ""
 	if u.User != nil && (scheme == "abfss" || scheme == "wasbs") {
 		container = u.User.Username()
 		if _, password := u.User.Password(); password || container == "" {
-			return location{}, errQuery
+			return Place{}, errQuery
 		}
 	} else if u.User != nil {
-		return location{}, errQuery
+		return Place{}, errQuery
 	}
 	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return location{}, errQuery
+		return Place{}, errQuery
 	}
 	if m := azureHost.FindStringSubmatch(host); m != nil && (container != "" || scheme == "https") {
 		scheme, host = "https", m[1]+".blob."+m[2]
@@ -62,24 +62,24 @@ func azureLocation(u *url.URL, segments []string) (location, error) {
 	if container != "" {
 		segments = append([]string{container}, segments...)
 	}
-	return location{scheme + "://" + host, segments}, nil
+	return Place{scheme + "://" + host, segments}, nil
 }
 
 // localPath matches an absolute path, with a drive's letter on Windows.
 var localPath = regexp.MustCompile(`(?s)^((?:[A-Za-z]:)?/)(.*)$`)
 
-// localLocation reads a path. Statements have absolute ones only.
-func localLocation(p string) (location, error) {
+// localPlace reads a path. Statements have absolute ones only.
+func localPlace(p string) (Place, error) {
 	m := localPath.FindStringSubmatch(p)
 	if m == nil {
-		return location{}, errNotURL
+		return Place{}, errNotURL
 	}
-	segments, err := split(m[2], func(s string) (string, error) { return s, nil })
-	return location{m[1], segments}, err
+	segments, err := segmentsOf(m[2], func(s string) (string, error) { return s, nil })
+	return Place{m[1], segments}, err
 }
 
-// split cuts a path into segments. One slash at either end does not count; what could climb out is an error.
-func split(p string, decode func(string) (string, error)) ([]string, error) {
+// segmentsOf cuts a path into segments. One slash at either end does not count; what could climb out is an error.
+func segmentsOf(p string, decode func(string) (string, error)) ([]string, error) {
 	p = strings.TrimSuffix(strings.TrimPrefix(p, "/"), "/")
 	if p == "" {
 		return nil, nil
@@ -98,17 +98,17 @@ func split(p string, decode func(string) (string, error)) ([]string, error) {
 	return segments, nil
 }
 
-// within tells whether l is root, or lies below it.
-func (l location) within(root location) bool {
+// Within tells whether l is root, or lies below it.
+func (l Place) Within(root Place) bool {
 	return l.place == root.place && len(l.segments) >= len(root.segments) &&
 		slices.Equal(l.segments[:len(root.segments)], root.segments)
 }
 
-// within tells whether uri is one of roots, or lies below one. Whatever cannot be read lies nowhere.
-func within(uri string, roots []string) bool {
-	l, err := parseLocation(uri)
+// Within tells whether uri is one of roots, or lies below one. Whatever cannot be read lies nowhere.
+func Within(uri string, roots []string) bool {
+	l, err := ParsePlace(uri)
 	return err == nil && slices.ContainsFunc(roots, func(root string) bool {
-		r, err := parseLocation(root)
-		return err == nil && l.within(r)
+		r, err := ParsePlace(root)
+		return err == nil && l.Within(r)
 	})
 }

@@ -1,4 +1,4 @@
-package verify
+package provenance
 
 import "testing"
 
@@ -62,7 +62,7 @@ func TestWithin(t *testing.T) {
 		{"http://127.0.0.1:10000/devstoreaccount1/lake/a", "http://127.0.0.1:10000/devstoreaccount1/lake/", true},
 		{"http://127.0.0.1:10001/devstoreaccount1/lake/a", "http://127.0.0.1:10000/devstoreaccount1/lake/", false},
 	} {
-		if got := within(c.uri, []string{"/elsewhere", c.root}); got != c.want {
+		if got := Within(c.uri, []string{"/elsewhere", c.root}); got != c.want {
 			t.Errorf("%q within %q: %v, want %v", c.uri, c.root, got, c.want)
 		}
 	}

@@ -1,0 +1,182 @@
+package provenance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// checkNotebooks tells whether the notebooks of the run's tasks are those of the commit.
+func checkNotebooks(r Record) (*Fact, error) {
+	return compareSources(r, CheckNotebook, func(n Notebook) bool { return n.By == "" })
+}
+
+// checkCalled tells the same of what the notebooks run in turn.
+func checkCalled(r Record) (*Fact, error) {
+	return compareSources(r, CheckCalled, func(n Notebook) bool { return n.By != "" })
+}
+
+// compareSources sums up how sources compare with the commit: one that differs outweighs those that nobody could compare.
+func compareSources(r Record, name string, about func(Notebook) bool) (*Fact, error) {
+	fact := &Fact{Name: name, Value: "true", Basis: Observed}
+	seen := false
+	for _, n := range r.Notebooks {
+		if !about(n) {
+			continue
+		}
+		seen = true
+		switch {
+		case n.Equal == Differs && fact.Value != "false":
+			*fact = Fact{name, "false", Observed, n.Path + ": " + n.Note}
+		case n.Equal == Uncertain && fact.Value == "true":
+			*fact = Fact{name, "unknown", Declared, n.Path + ": " + n.Note}
+		}
+	}
+	if !seen {
+		return nil, nil
+	}
+	return fact, nil
+}
+
+// checkInputs tells whether the folders that the run logged as its inputs are among the recorded ones. One that is not is
+// refused, unless the pipeline allows it: the record would hold back what the model was trained on.
+func checkInputs(r Record) (*Fact, error) {
+	inputs := r.inputs()
+	if len(inputs) == 0 {
+		return nil, nil
+	}
+	fact := &Fact{CheckInputs, "true", Reported, ""}
+	for _, in := range inputs {
+		switch known, recorded := r.records(in); {
+		case recorded:
+		case !known && fact.Value == "true":
+			*fact = Fact{CheckInputs, "unknown", Declared, fmt.Sprintf("the input %s cannot be compared with a folder: its source is %s", clip(in.Name), orNone(in.Source))}
+		case known && !r.allowsInput(in):
+			return nil, Refuse("data.unrecorded", "give it as --data; or, if it may stay out of the record, as --allow-input",
+				"the run logged the input %s, which is not among the data folders of this record", clip(in.Source))
+		case known:
+			*fact = Fact{CheckInputs, "false", Reported, "not recorded, which the pipeline allows: " + in.Source}
+		}
+	}
+	return fact, nil
+}
+
+// inputs are those that runs and registries name.
+func (r Record) inputs() (all []Dataset) {
+	if r.MLflow != nil {
+		all = append(all, r.MLflow.Inputs...)
+	}
+	for _, m := range r.Registered {
+		all = append(all, m.Inputs...)
+	}
+	return all
+}
+
+// records tells whether it is known where an input lies, and whether a recorded folder is it, holds it, or lies in it.
+func (r Record) records(in Dataset) (known, recorded bool) {
+	place, err := ParsePlace(in.Source)
+	if err != nil {
+		return false, false
+	}
+	return true, slices.ContainsFunc(r.Data, func(f Folder) bool {
+		folder, err := ParsePlace(f.URI)
+		return err == nil && place.Within(folder)
+	})
+}
+
+func (r Record) allowsInput(in Dataset) bool {
+	return r.MLflow != nil && Within(in.Source, r.MLflow.Allowed)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "not told"
+	}
+	return clip(s)
+}
+
+// checkModelRun tells whether the registered model says that it comes from the recorded run. A tag that the pipeline set is
+// only declared.
+func checkModelRun(r Record) (*Fact, error) {
+	if len(r.Registered) == 0 {
+		return nil, nil
+	}
+	fact := &Fact{CheckModelRun, "true", Reported, ""}
+	for _, m := range r.Registered {
+		run := r.runOf(m)
+		switch {
+		case m.RunID == "" || run == "":
+			*fact = Fact{CheckModelRun, "unknown", Declared, fmt.Sprintf("%s %s in %s: %s", m.Name, m.Version, m.Registry, whyNoRun(m))}
+		case m.RunID != run:
+			return nil, Refuse("model.run", "record the run that the registered model comes from, or the version that this run made",
+				"the model %s %s in %s comes from run %s, but the recorded run is %s", clip(m.Name), clip(m.Version), m.Registry, clip(m.RunID), clip(run))
+		case fact.Value == "true" && !m.Of("runId").AtLeast(fact.Basis):
+			fact.Basis = m.Of("runId")
+		}
+	}
+	return fact, nil
+}
+
+func whyNoRun(m RegisteredModel) string {
+	if m.RunID == "" {
+		return "it names no run"
+	}
+	return "its run " + m.RunID + " was not recorded"
+}
+
+// runOf is the id of the recorded run that the model's run id is comparable with; empty if there is none.
+func (r Record) runOf(m RegisteredModel) string {
+	switch {
+	case m.RunIs == RunIsDatabricks && r.Databricks != nil:
+		return r.Databricks.RunID
+	case m.RunIs != RunIsDatabricks && r.MLflow != nil:
+		return r.MLflow.RunID
+	}
+	return ""
+}
+
+// skew is how far the clocks of two machines may be apart.
+const skew = 2 * time.Minute
+
+// firstImages is before any container image was built: tools that build reproducibly write an earlier time.
+var firstImages = time.Date(2013, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// checkOrder tells whether the training had ended before the image was built. The image's time is what its builder wrote.
+func checkOrder(r Record) (*Fact, error) {
+	ended := r.trainingEnded()
+	built := r.Image.Created
+	switch {
+	case ended.IsZero():
+		return nil, nil
+	case built.Before(firstImages):
+		return &Fact{CheckOrder, "unknown", Declared, "the image does not say when it was built"}, nil
+	case ended.After(built.Add(skew)):
+		return &Fact{CheckOrder, "false", Declared, fmt.Sprintf("the run ended at %s, and the image says that it was built at %s", wireText(ended), wireText(built))}, nil
+	}
+	return &Fact{CheckOrder, "true", Declared, ""}, nil
+}
+
+// trainingEnded is when the last of the recorded runs ended.
+func (r Record) trainingEnded() (last time.Time) {
+	if r.Databricks != nil {
+		last = r.Databricks.Ended
+	}
+	if r.MLflow != nil && r.MLflow.Ended.After(last) {
+		last = r.MLflow.Ended
+	}
+	return last
+}
+
+// checkTrackedCommit tells whether the commit that the MLflow run was tagged with is the work tree's. The client sets the tag
+// from the folder that it runs in.
+func checkTrackedCommit(r Record) (*Fact, error) {
+	if r.MLflow == nil || r.MLflow.GitCommit == "" {
+		return nil, nil
+	}
+	if used := r.MLflow.GitCommit; !strings.EqualFold(used, r.Commit.ID.Hex()) {
+		return nil, Refuse("mlflow.commit", "train on the commit that is built, or record the run that did",
+			"MLflow run %s used commit %s, but the work tree is at %s", clip(r.MLflow.RunID), clip(used), r.Commit.ID.Hex())
+	}
+	return &Fact{CheckTracked, "true", r.MLflow.Of("gitCommit"), ""}, nil
+}
