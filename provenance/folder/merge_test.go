@@ -69,7 +69,7 @@ func TestMergeRefuses(t *testing.T) {
 		parts []string
 		part  string
 	}{
-		"gap":                      {good[:2], "1 of 3 shards are missing: 3/3"},
+		"gap":                      {good[:2], "1 of 3 shards is missing: 3/3"},
 		"large gap":                {change(0, edit(`"1/3"`, `"1/90"`))[:1], "does not belong to shard 1/90"},
 		"same shard twice":         {[]string{good[0], good[1], good[1]}, "are both shard 2/3"},
 		"another listing":          {[]string{good[0], good[1], later[2]}, "another listing of the folder"},

@@ -318,6 +318,42 @@ func TestAzureUnreachable(t *testing.T) {
 	wantNoSecret(t, err)
 }
 
+// TestAzureTimeIsUp tells what stood in the way, and not only that the time was up.
+func TestAzureTimeIsUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	must(t, listener.Close())
+	f := open(t, "http://"+listener.Addr().String()+"/devstoreaccount1/data/p/?"+testSAS, Options{}) // waits for 0.8 s at first
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err = f.List(ctx, func(Object) error { return nil })
+	wantUndecided(t, err, "connection refused", "can this machine reach it?")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v does not say that the time was up", err)
+	}
+	wantNoSecret(t, err)
+}
+
+// TestAzureUnknownHost asks for a name once.
+func TestAzureUnknownHost(t *testing.T) {
+	var lines []string
+	o := fast
+	o.Transport = failing{&net.DNSError{Err: "no such host", Name: "typo.blob.core.windows.net", IsNotFound: true}}
+	o.Debug = func(line string) { lines = append(lines, line) }
+	f := open(t, "https://typo.blob.core.windows.net/data/p/?"+testSAS, o)
+	err := f.List(t.Context(), func(Object) error { return nil })
+	wantUndecided(t, err, "no such host", "is https://typo.blob.core.windows.net the right account")
+	want := "GET https://typo.blob.core.windows.net/data: lookup typo.blob.core.windows.net: no such host"
+	if len(lines) != 1 || lines[0] != want {
+		t.Errorf("requests %q, want one: %q", lines, want)
+	}
+}
+
+// failing answers nothing.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
 func TestAzureSilentServer(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))

@@ -68,10 +68,10 @@ func Is(ctx context.Context, f storage.Folder) (bool, error) {
 	switch {
 	case errors.Is(err, found):
 		return true, nil
-	case errors.Is(err, fs.ErrNotExist):
+	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	}
-	return false, err
+	return false, fmt.Errorf("looking whether it is a Delta table: %w", err)
 }
 
 // Open reads the log of the table in f. Checkpoints are copied into dir, and removed from it again.
