@@ -342,7 +342,7 @@ func (d *dataset) compare(ctx context.Context, folders []dataFolder) error {
 	for i, f := range folders {
 		f.noun.Shared = append([]provenance.Shared{}, shared[i]...) // not nil: they were compared
 		for _, s := range shared[i] {
-			if f.role < s.Role || f.role == s.Role && f.URI() < s.URI { // once for each pair
+			if f.role > s.Role || f.role == s.Role && f.URI() < s.URI { // once for each pair
 				d.say("warning: %s and %s share %s, such as %q: what is tested with must not be trained on", f.URI(), s.URI, counted(s.Files, "file"), s.Names[0])
 			}
 		}

@@ -93,12 +93,13 @@ func (m *merger) read(path string, of int) error {
 // took notes a part that was read to its end, or refuses it.
 func (m *merger) took(path string, sum []byte, err error) error {
 	var refused *provenance.Refused
+	var misused *provenance.Misused
 	var unreadable *fs.PathError
 	switch {
 	case err == nil:
 		m.parts = append(m.parts, Part{path, provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(sum))})
 		return nil
-	case m.ctx.Err() != nil, errors.As(err, &refused), errors.As(err, &unreadable):
+	case m.ctx.Err() != nil, errors.As(err, &refused), errors.As(err, &misused), errors.As(err, &unreadable):
 		return err
 	}
 	return badShards("%s: %v", path, err)

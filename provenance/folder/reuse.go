@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -121,8 +122,15 @@ func (u *reuse) gone() error {
 	if !u.Until.IsZero() {
 		until = " until " + u.Until.UTC().Format(time.RFC3339)
 	}
-	return provenance.Refuse("data.overwritten", overwrittenHint, "%d files are gone that were recorded as immutable (%s)%s: %s",
-		len(gone)+more, u.Immutable, until, firstNames(gone))
+	return provenance.Refuse("data.overwritten", overwrittenHint, "%s recorded as immutable (%s)%s: %s",
+		areGone(len(gone)+more), u.Immutable, until, firstNames(gone))
+}
+
+func areGone(n int) string {
+	if n == 1 {
+		return "1 file is gone that was"
+	}
+	return fmt.Sprintf("%d files are gone that were", n)
 }
 
 // sum is what was reused, nil for nothing, and how well those digests are known.

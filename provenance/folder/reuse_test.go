@@ -173,7 +173,7 @@ func TestOverwrittenIsRefused(t *testing.T) {
 		}
 		s.Delete("data", "p/a")
 		_, err := Hash(t.Context(), n.folder, Options{Dir: t.TempDir(), Previous: n.previous, Now: at(2)})
-		wantRefused(t, err, "data.overwritten", "1 files are gone that were recorded as immutable ("+grade+")"+until+": a")
+		wantRefused(t, err, "data.overwritten", "1 file is gone that was recorded as immutable ("+grade+")"+until+": a")
 		n.previous.Partial = true
 		n.run(2) // a version of a table need not have the files of another
 		n.previous.Partial = false
@@ -182,10 +182,10 @@ func TestOverwrittenIsRefused(t *testing.T) {
 			n.previous.Until = time.Time{}
 		}
 		_, err = Hash(t.Context(), n.folder, Options{Dir: t.TempDir(), Previous: n.previous, Now: at(11)}) // nobody knows when it ends
-		wantRefused(t, err, "data.overwritten", "1 files are gone that were recorded as immutable ("+grade+"): a")
+		wantRefused(t, err, "data.overwritten", "1 file is gone that was recorded as immutable ("+grade+"): a")
 		n.previous.CompareOnly = true
 		_, err = Hash(t.Context(), n.folder, Options{Dir: t.TempDir(), Previous: n.previous, Now: at(11)})
-		wantRefused(t, err, "data.overwritten", "1 files are gone")
+		wantRefused(t, err, "data.overwritten", "1 file is gone")
 	}
 }
 

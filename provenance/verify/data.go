@@ -197,7 +197,16 @@ func checkTrainedOn(weakest provenance.Basis, f provenance.Folder) *Finding {
 	if weakest == "" || said && known.AtLeast(weakest) {
 		return nil
 	}
-	return &Finding{Code: "data.trainedOn", Undecided: !said, Expected: string(weakest) + " or better", Found: orNothing(string(known)), Basis: known,
-		Detail: fmt.Sprintf("that the model was trained on %s is only %s: %s", f.URI, orNothing(string(known)), orNothing(f.TrainedOn)),
-		Hint:   "take a sealed listing before training (provenance digest --listing FILE --key KEY), and record with it and with the training run"}
+	hint := "take a sealed listing before training (provenance digest --listing FILE --key KEY), and record with it and with the training run"
+	switch {
+	case !said:
+	case f.Before != nil && !f.Before.Same:
+		hint = "train again on the folder as it is now, or record the one that was trained on"
+	case f.Before != nil && f.Before.SealedBy != "" && f.Protection == nil:
+		hint = "nothing proves it of a local folder: keep the data in storage with a locked retention policy"
+	case f.Before != nil && f.Before.SealedBy != "":
+		hint = "lock the container's retention policy before training, and record with --storage-account-id"
+	}
+	return &Finding{Code: "data.trainedOn", Undecided: !said, Expected: string(weakest) + " or better", Found: orNothing(string(known)), Basis: known, Hint: hint,
+		Detail: fmt.Sprintf("that the model was made with %s (%s) as it is recorded is only %s: %s", f.URI, f.Role, orNothing(string(known)), orNothing(f.TrainedOn))}
 }
