@@ -23,22 +23,34 @@ func (l *log) snapshot(ctx context.Context, version int64) (*state, error) {
 		return nil, err
 	}
 	s := newState()
+	err = s.follow(ctx, plan)
+	if errors.Is(err, errSpelling) {
+		r := readingOf(s.metadata)
+		s = newState()
+		s.reading = r
+		err = s.follow(ctx, plan)
+	}
+	return s, err
+}
+
+// follow reads the log as planned.
+func (s *state) follow(ctx context.Context, plan replay) error {
 	s.source = plan
 	if plan.base != nil {
-		if err := s.start(ctx, l, plan.base); err != nil {
-			return nil, err
+		if err := s.start(ctx, plan.log, plan.base); err != nil {
+			return err
 		}
 	}
 	if err := s.readCommits(ctx, plan); err != nil {
-		return nil, err
+		return err
 	}
 	for _, c := range plan.commits {
 		s.log = append(s.log, c.file)
 	}
 	if len(plan.commits) > 0 {
-		return s, nil
+		return nil
 	}
-	return s, s.ownCommit(ctx, l)
+	return s.ownCommit(ctx, plan.log)
 }
 
 // start is the state at a checkpoint. All complete checkpoints of its version must say the same.
@@ -84,7 +96,7 @@ func (s *state) ownCommit(ctx context.Context, l *log) error {
 		return nil
 	}
 	s.log = append(s.log, c.file)
-	if !s.sum.IsZero() {
+	if !s.digest.IsZero() {
 		return nil // it was read, to compare the checkpoint with
 	}
 	body, err := l.folder.Open(ctx, c.file)
@@ -96,7 +108,7 @@ func (s *state) ownCommit(ctx context.Context, l *log) error {
 	if err := alone.readCommit(c, body); err != nil {
 		return err
 	}
-	s.commit, s.sum = alone.commit, alone.sum
+	s.commit, s.digest = alone.commit, alone.digest
 	return nil
 }
 
@@ -125,7 +137,7 @@ func (s *state) load(ctx context.Context, l *log, c *checkpoint) ([]storage.Obje
 }
 
 func (s *state) has(k key) bool {
-	_, ok := s.sizes[k]
+	_, ok := s.active.get(k)
 	return ok
 }
 
