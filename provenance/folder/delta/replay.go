@@ -47,6 +47,7 @@ func (s *state) follow(ctx context.Context, plan replay) error {
 	for _, c := range plan.commits {
 		s.log = append(s.log, c.file)
 	}
+	s.log = append(s.log, plan.log.within(plan.commits)...)
 	if len(plan.commits) > 0 {
 		return nil
 	}
@@ -156,9 +157,21 @@ func (c *checkpoint) checkVersion(version int64) error {
 	return nil
 }
 
-// readCommits applies the commits of a replay.
+// readCommits applies the commits of a replay, and compares compacted logs with those that they stand for.
 func (s *state) readCommits(ctx context.Context, r replay) error {
-	return r.log.eachCommit(ctx, r.commits, s.readCommit)
+	if len(r.commits) == 0 {
+		return nil
+	}
+	o := &compactions{r.log, r.commits[len(r.commits)-1].version, map[int64][]*compaction{}}
+	return r.log.eachCommit(ctx, r.commits, func(c commit, body io.Reader) error {
+		if err := o.begin(ctx, s, c.version); err != nil {
+			return err
+		}
+		if err := s.readCommit(c, body); err != nil {
+			return err
+		}
+		return o.finish(s)
+	})
 }
 
 // smallCommit is how long a commit may be that is fetched before its turn.
