@@ -95,6 +95,7 @@ func TestMergeRefuses(t *testing.T) {
 		}), "not sorted, or twice"},
 		"no digest":           {change(0, edit(`"sha256":"[^"]*",`, "")), "is not a sha256 digest"},
 		"no time of hashing":  {change(0, edit(`,"hashedAt":"[^"]*"`, "")), "hashedAt is missing"},
+		"somebody else's":     {change(0, edit(`"hashedAt":"([^"]*)"`, `"hashedAt":"2026-11-01T00:00:00Z","by":"`+strings.Repeat("ab", 32)+`"`)), "whoever writes a digest file has read the bytes"},
 		"header with more":    {change(0, edit(`"uri"`, `"more":1,"uri"`)), "unknown field"},
 		"header repeats":      {change(0, edit(`"uri"`, `"URI":"","uri"`)), "stands twice"},
 		"header without uri":  {change(0, edit(`"uri":"[^"]*",`, "")), "is missing or wrong"},

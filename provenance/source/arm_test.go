@@ -490,3 +490,17 @@ func TestStorageAccountDefaults(t *testing.T) {
 		t.Errorf("%+v", retry)
 	}
 }
+
+// TestStorageAccountHoldThatLetsFilesGrow: a legal hold can allow protected append writes.
+func TestStorageAccountHoldThatLetsFilesGrow(t *testing.T) {
+	for _, allowed := range []any{true, false, nil} {
+		d, s, _ := lake(t)
+		d.Hold("contoso", "lake", "case7")
+		d.Alter = container(func(properties object) {
+			properties["legalHold"].(object)["protectedAppendWritesHistory"] = object{"allowProtectedAppendWritesAll": allowed, "timestamp": "2026-10-01T05:00:00Z"}
+		})
+		if p, _ := askLake(t, s); p.HoldAppendWrites != (allowed == true) || len(p.LegalHolds) != 1 {
+			t.Errorf("allowed %v: %+v", allowed, p)
+		}
+	}
+}

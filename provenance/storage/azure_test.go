@@ -427,3 +427,49 @@ func TestAzureConnectionsAreKept(t *testing.T) {
 		t.Errorf("read %d blobs over %d connections", len(got), opened.Load())
 	}
 }
+
+// TestAzureNotFoundIsAzuresWord: only what Azure calls by its name is known not to be there.
+func TestAzureNotFoundIsAzuresWord(t *testing.T) {
+	for _, code := range []string{"", "ResourceNotFound", "InvalidUri"} {
+		s := double(t, map[string]string{"p/a": "A"})
+		f := open(t, s.URL+"/data/p/", fast)
+		o := list(t, f)["a"]
+		s.Fault = func(blobdouble.Request) blobdouble.Fault { return blobdouble.Fault{Status: 404, Code: code} }
+		err := f.List(t.Context(), func(Object) error { return nil })
+		wantUndecided(t, err, "the storage answered 404", "")
+		_, err = f.Open(t.Context(), o)
+		wantUndecided(t, err, "the storage answered 404", "")
+	}
+}
+
+// TestAzureResumedFromAnotherBlob: something in between ignores If-Match when a broken body is resumed.
+func TestAzureResumedFromAnotherBlob(t *testing.T) {
+	s := double(t, nil)
+	s.Put("data", "p/a", blobdouble.Blob{Data: make([]byte, 1<<20)})
+	f := open(t, s.URL+"/data/p/", fast)
+	o := list(t, f)["a"]
+	s.Fault = func(r blobdouble.Request) blobdouble.Fault {
+		if r.Range == "" {
+			return blobdouble.Fault{CutAfter: 300_000}
+		}
+		return blobdouble.Fault{ETag: "0xOTHER"}
+	}
+	body, err := f.Open(t.Context(), o)
+	must(t, err)
+	defer body.Close() // was read only
+	_, err = io.Copy(io.Discard, body)
+	wantRefused(t, err, "data.changed", "the file a was replaced or removed after it was listed")
+}
+
+// TestMistypedURIsShowNoSecret: what is no URI is taken for a path, and named in the error.
+func TestMistypedURIsShowNoSecret(t *testing.T) {
+	for _, uri := range []string{"contoso.blob.core.windows.net/c/?", "https//contoso.blob.core.windows.net/c/?", `https:\\contoso.blob.core.windows.net\c\?`,
+		"abfss:c@contoso.dfs.core.windows.net/?", "//contoso.blob.core.windows.net/c/?", " https://contoso.blob.core.windows.net/c/?",
+		`"https://contoso.blob.core.windows.net/c/?`, "dbfs:/mnt/x?", "https://contoso.blob.core.windows.net/c/%3F", "https://contoso.blob.core.windows.net/%zz?"} {
+		_, err := Open(t.Context(), uri+testSAS, fast)
+		if err == nil {
+			continue // a name with a question mark, which is not asked for here
+		}
+		wantNoSecret(t, err)
+	}
+}

@@ -148,6 +148,7 @@ func isLoopback(host string) bool {
 
 // check refuses names that Azure cannot have, and that would let a URI look as if it lay in another folder.
 func (l *location) check(uri string) error {
+	uri = shown(uri)
 	switch {
 	case l.account == "" || !accountName.MatchString(l.account):
 		return provenance.Misuse(forms, "%s names no storage account", uri)
