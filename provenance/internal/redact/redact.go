@@ -124,7 +124,7 @@ type pattern struct {
 // identifiers and prose alone.
 var patterns = []pattern{
 	{"private key", regexp.MustCompile(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`)},
-	{"SAS signature", regexp.MustCompile(`(?i)\bsig=([A-Za-z0-9%/+_-]{16,}=*)`)},
+	{"SAS signature", regexp.MustCompile(`(?i)(?:\b|%3f|%26)sig(?:=|%3d)([A-Za-z0-9%/+_-]{16,}=*)`)},
 	{"storage account key", regexp.MustCompile(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`)},
 	{"storage account key", regexp.MustCompile(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`)},
 	{"bearer token", regexp.MustCompile(`(?i)\b(?:bearer|basic)[ +]+([A-Za-z0-9._~+/-]{16,}=*)`)},
