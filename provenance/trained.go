@@ -55,12 +55,14 @@ func (r *Record) trainedOn(f Folder) (why string, proved bool) {
 		return named + unchanged(b) + "but nobody sealed it, so it is what the pipeline says", false
 	case f.Of("newest") != Reported:
 		return named + unchanged(b) + "the files' times are those of a local disk, which anybody can set", false
+	case r.Databricks == nil || r.Databricks.Started.IsZero():
+		return named + unchanged(b) + "but when the run started is what its MLflow client said", false
 	}
 	const same = "no file is newer than the run's start, and the sealed listing from before it is the one at recording"
 	switch {
 	case f.Delta != nil:
 		return same + "; what else lay in the folder meanwhile is no part of this version of the table", true
-	case f.keptSince(r.Databricks.Started):
+	case f.keptSince(started):
 		return same + "; nothing could be removed in between", true
 	}
 	return same + "; but nothing kept a file from being added and removed again in between", false
