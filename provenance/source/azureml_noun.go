@@ -1,0 +1,326 @@
+package source
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+)
+
+// noun is the model as it is recorded.
+func (w *amlAsker) noun(told amlTold) (m provenance.RegisteredModel, err error) {
+	v, v1 := told.version, told.v1
+	if err := w.registered(v, v1.model); err != nil {
+		return m, err
+	}
+	p := v.Properties
+	m = provenance.RegisteredModel{
+		Grounds:  provenance.Grounds{Basis: provenance.Reported, BasisOf: map[string]provenance.Basis{}},
+		Registry: "azureml", URI: w.arm.client.Host() + w.id, Name: w.name, Version: w.version,
+		Kind: plain(p.ModelType), Stage: plain(p.Stage), Status: plain(p.ProvisioningState), RunID: plain(p.JobName), Source: amlPlain(p.ModelURI),
+		Creator: amlPerson(v.SystemData.CreatedBy, ""), Tags: parameters(p.Tags), Properties: parameters(p.Properties), Note: plain(v1.note),
+	}
+	if p.IsArchived {
+		m.Status = "archived"
+	}
+	if err := w.addTimes(&m, *v); err != nil {
+		return m, err
+	}
+	if v1.model != nil {
+		if err := w.addV1(&m, *v, v1); err != nil {
+			return m, err
+		}
+	}
+	addTaggedRun(&m)
+	if m.Services, err = w.services(told); err != nil {
+		return m, err
+	}
+	for name, there := range map[string]bool{"tags": len(m.Tags) > 0, "properties": len(m.Properties) > 0, "inputs": len(m.Inputs) > 0, "taggedRunId": m.TaggedRunID != ""} {
+		if there {
+			m.BasisOf[name] = provenance.Declared
+		}
+	}
+	if len(m.BasisOf) == 0 {
+		m.BasisOf = nil
+	}
+	return m, nil
+}
+
+// registered refuses a version that is not there, or not wholly.
+func (w *amlAsker) registered(v *amlVersion, v1 *amlModel) error {
+	switch {
+	case v == nil && v1 != nil:
+		return w.contradiction("v1 knows the version, and v2 does not")
+	case v == nil:
+		return provenance.Refuse("model.missing", "is it registered in another workspace, or with another version?",
+			"%s is not registered in the Azure ML workspace %s", w.what(), w.workspace)
+	}
+	if state := v.Properties.ProvisioningState; state != "" && state != "Succeeded" {
+		return provenance.Refuse("model.state", "record a version that is wholly registered",
+			"%s in the Azure ML workspace %s is %s", w.what(), w.workspace, plain(state))
+	}
+	return nil
+}
+
+// contradiction is the error for two APIs that do not agree about one model.
+func (w *amlAsker) contradiction(how string) error {
+	return provenance.WithHint(fmt.Errorf("%s, reading %s: its two APIs contradict each other: %s", amlService, w.what(), how),
+		"was the model registered anew in between? then record again")
+}
+
+func (w *amlAsker) addTimes(m *provenance.RegisteredModel, v amlVersion) (err error) {
+	if m.Created, err = amlTime(v.SystemData.CreatedAt); err == nil {
+		m.Updated, err = amlTime(v.SystemData.LastModifiedAt)
+	}
+	if err != nil {
+		return w.arm.nonsense("reading "+w.what(), err)
+	}
+	return nil
+}
+
+// addV1 adds what only v1 knows, and compares what both know.
+func (w *amlAsker) addV1(m *provenance.RegisteredModel, v amlVersion, v1 amlV1) error {
+	old := *v1.model
+	if err := w.agree(v, v1); err != nil {
+		return err
+	}
+	m.RunID, m.Source = cmp.Or(m.RunID, plain(old.RunID)), cmp.Or(m.Source, amlPlain(old.URL))
+	m.Experiment = plain(old.ExperimentName)
+	m.Creator = amlPerson(cmp.Or(old.CreatedBy.Name, v.SystemData.CreatedBy), old.CreatedBy.ObjectID)
+	for _, d := range old.Datasets {
+		m.Inputs = append(m.Inputs, amlInput(d))
+	}
+	for name, value := range parameters(old.Tags) { // v2 shows them, too, unless a version is asked for while they change
+		if _, there := m.Tags[name]; !there {
+			m.Tags = merged(m.Tags, name, value)
+		}
+	}
+	for name, value := range parameters(old.Properties) {
+		if _, there := m.Properties[name]; !there {
+			m.Properties = merged(m.Properties, name, value)
+		}
+	}
+	var err error
+	if m.Created.IsZero() {
+		if m.Created, err = amlTime(old.CreatedTime); err != nil {
+			return w.v1.nonsense("reading "+w.what(), err)
+		}
+	}
+	return nil
+}
+
+func merged(m map[string]string, name, value string) map[string]string {
+	m = maps.Clone(m)
+	if m == nil {
+		m = map[string]string{}
+	}
+	m[name] = value
+	return m
+}
+
+// agree compares what both APIs say of the model's run and of its files.
+func (w *amlAsker) agree(v amlVersion, v1 amlV1) error {
+	differ := func(a, b string) bool { return a != "" && b != "" && a != b }
+	old := *v1.model
+	if differ(v.Properties.JobName, old.RunID) {
+		return w.contradiction(fmt.Sprintf("it comes from run %q, or from run %q", plain(v.Properties.JobName), plain(old.RunID)))
+	}
+	if new, old := v.Properties.Tags[runTag], old.Tags[runTag]; differ(new, old) {
+		return w.contradiction(fmt.Sprintf("its tag %s is %q, or %q", runTag, plain(new), plain(old)))
+	}
+	places := v1.places(w)
+	place, err := w.parsePlace(v.Properties.ModelURI)
+	if err != nil || place.asset != "" {
+		return nil // nothing that could be compared
+	}
+	for _, other := range places {
+		if (other.storage == "") == (place.storage == "") && !place.holds(other) && !other.holds(place) {
+			return w.contradiction(fmt.Sprintf("its files lie at %s, or at %s", place, other))
+		}
+	}
+	return nil
+}
+
+// places are where v1 says that the model's files lie, as far as that can be read.
+func (v amlV1) places(w *amlAsker) (all []amlPlace) {
+	uris := []string{v.model.URL}
+	if v.asset != nil {
+		uris = v.asset.uris()
+	}
+	for _, uri := range uris {
+		if place, err := w.parsePlace(uri); err == nil && place.asset == "" {
+			all = append(all, place)
+		}
+	}
+	return all
+}
+
+// runTag is the tag in which pipelines keep the id of the run that trained a model.
+// Source: https://github.com/rebremer/devopsai_databricks
+const runTag = "run_id"
+
+// addTaggedRun takes the run that a tag names: of a Databricks job when it is all digits, of MLflow otherwise. It stands in for a run
+// that Azure ML does not name; beside one, it is kept apart.
+func addTaggedRun(m *provenance.RegisteredModel) {
+	tag := m.Tags[runTag]
+	if tag == redact.Removed {
+		tag = ""
+	}
+	switch {
+	case m.RunID != "":
+		m.RunIs = provenance.RunIsMLflow
+		if tag != m.RunID {
+			m.TaggedRunID = tag
+		}
+	case tag != "":
+		m.RunID, m.RunIs = tag, provenance.RunIsMLflow
+		if isDigits(tag) {
+			m.RunIs = provenance.RunIsDatabricks
+		}
+		m.BasisOf["runId"] = provenance.Declared
+	}
+}
+
+// amlInput is a dataset that the model's author named. Its id is all there is to tell where it lies, unless it is a URI.
+func amlInput(d amlDataset) provenance.Dataset {
+	in := provenance.Dataset{Name: amlPlain(d.ID), Kind: "azureml", Role: plain(d.Name)}
+	if id, snapshot, found := strings.Cut(d.ID, "/datasetSnapshotName/"); found {
+		in.Name, in.Version = plain(strings.TrimPrefix(id, "/datasetId/")), plain(snapshot)
+	}
+	if strings.Contains(d.ID, "://") {
+		in.Source = amlPlain(d.ID)
+	}
+	return in
+}
+
+// services are all images, services and deployments of the model, sorted.
+func (w *amlAsker) services(told amlTold) (all []provenance.ModelService, err error) {
+	for _, d := range told.deployments {
+		if !w.isThisModel(d.Properties.Model, told.workspace.Properties.WorkspaceID) {
+			continue
+		}
+		s, err := w.deployment(d)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	for _, i := range told.v1.images {
+		if !w.names(i.ModelIDs, i.ModelDetails) {
+			continue
+		}
+		s := provenance.ModelService{Kind: "image", Name: plain(cmp.Or(i.ID, i.Name)), Image: amlPlain(i.ImageLocation), Digest: plain(i.Digest), State: plain(i.CreationState)}
+		if s.Created, err = amlTime(i.CreatedTime); err != nil {
+			return nil, w.v1.nonsense("listing images", err)
+		}
+		all = append(all, s)
+	}
+	for _, s := range told.v1.services {
+		found, err := w.webServices("", s)
+		if err != nil {
+			return nil, w.v1.nonsense("listing services", err)
+		}
+		all = append(all, found...)
+	}
+	slices.SortFunc(all, func(a, b provenance.ModelService) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	return all, nil
+}
+
+func (w *amlAsker) deployment(d amlDeployment) (provenance.ModelService, error) {
+	e := d.endpoint
+	s := provenance.ModelService{Kind: "deployment", Name: plain(e.Name + "/" + d.Name), Compute: plain(d.Properties.ComputeType),
+		URI: amlPlain(e.Properties.ScoringURI), Traffic: e.Properties.Traffic[d.Name], State: plain(d.Properties.ProvisioningState),
+		Environment: plain(d.Properties.EnvironmentID), Creator: amlPerson(d.SystemData.CreatedBy, "")}
+	if compute := e.Properties.Compute; compute != "" {
+		s.Compute = strings.TrimSpace(s.Compute + " " + plain(compute[strings.LastIndex(compute, "/")+1:]))
+	}
+	var err error
+	if s.Created, err = amlTime(d.SystemData.CreatedAt); err != nil {
+		return s, w.arm.nonsense("listing deployments of "+plain(e.Name), err)
+	}
+	return s, nil
+}
+
+// webServices are a service that has the model, or the versions of an endpoint that have it.
+func (w *amlAsker) webServices(endpoint string, s amlWebService) (all []provenance.ModelService, err error) {
+	versions := s.Variants
+	for _, name := range slices.Sorted(maps.Keys(s.Versions)) {
+		version := s.Versions[name]
+		version.Name = cmp.Or(version.Name, name)
+		versions = append(versions, version)
+	}
+	if len(versions) == 0 {
+		return w.webService(endpoint, s)
+	}
+	if endpoint != "" {
+		return nil, fmt.Errorf("the endpoint %q lies in another one", plain(s.Name))
+	}
+	for _, version := range versions {
+		version.ScoringURI, version.ComputeName = cmp.Or(version.ScoringURI, s.ScoringURI), cmp.Or(version.ComputeName, s.ComputeName)
+		found, err := w.webServices(s.Name+"/", version)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func (w *amlAsker) webService(endpoint string, s amlWebService) ([]provenance.ModelService, error) {
+	image, ids := amlImage{}, []string(nil)
+	if s.ImageDetails != nil {
+		image, ids = *s.ImageDetails, s.ImageDetails.ModelIDs
+	}
+	if !w.names(ids, slices.Concat(s.Models, image.ModelDetails)) {
+		return nil, nil
+	}
+	if s.ImageDigest != "" && image.Digest != "" && s.ImageDigest != image.Digest {
+		return nil, fmt.Errorf("the service %q has two image digests", plain(s.Name))
+	}
+	out := provenance.ModelService{Kind: "service", Name: plain(endpoint + s.Name), Compute: plain(strings.TrimSpace(s.ComputeType + " " + s.ComputeName)),
+		Image: amlPlain(cmp.Or(image.ImageLocation, s.ImageID)), Digest: plain(cmp.Or(s.ImageDigest, image.Digest)), URI: amlPlain(s.ScoringURI),
+		State: plain(s.State), Creator: amlPerson(s.CreatedBy.Name, s.CreatedBy.ObjectID)}
+	if s.TrafficPercentile >= 0 && s.TrafficPercentile <= 100 {
+		out.Traffic = int(math.Round(s.TrafficPercentile))
+	}
+	var err error
+	out.Created, err = amlTime(s.CreatedTime)
+	return []provenance.ModelService{out}, err
+}
+
+// amlPlain is a URI without credentials, fit to be recorded.
+func amlPlain(uri string) string { return plain(redact.URL(uri)) }
+
+// amlPerson is somebody with an object id, a name, or both.
+func amlPerson(name, id string) provenance.Person {
+	if name == redact.Removed {
+		name = ""
+	}
+	p := user(name)
+	if objectID.MatchString(id) {
+		p.ID = strings.ToLower(id)
+	}
+	return p
+}
+
+// amlTime reads a time; without a zone it is UTC.
+func amlTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		t, err = time.Parse("2006-01-02T15:04:05.999999999", s)
+	}
+	if err != nil {
+		return time.Time{}, errors.New(`"` + plain(s) + `" is no time`)
+	}
+	return t.UTC().Truncate(time.Second), nil
+}
