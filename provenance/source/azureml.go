@@ -102,7 +102,7 @@ func (w *amlAsker) ask(ctx context.Context) (told amlTold, err error) {
 // askVersion asks v2 for the model; nil means that it is not there.
 func (w *amlAsker) askVersion(ctx context.Context) (*amlVersion, error) {
 	var v amlVersion
-	_, err := w.get(ctx, w.arm, "reading "+w.what(), w.id+"/models/"+w.name+"/versions/"+w.version, armQuery(), &v)
+	raw, err := w.arm.getAML(ctx, "reading "+w.what(), w.id+"/models/"+w.name+"/versions/"+w.version, armQuery(), &v)
 	if _, missing := refusedWith(err, http.StatusNotFound); missing {
 		return nil, nil
 	}
@@ -112,6 +112,7 @@ func (w *amlAsker) askVersion(ctx context.Context) (*amlVersion, error) {
 	if !w.isThisModel(v.ID, "") || v.Name != w.version {
 		return nil, w.arm.nonsense("reading "+w.what(), fmt.Errorf("it is about %q", plain(v.ID)))
 	}
+	v.uri = raw.Properties.ModelURI
 	return &v, nil
 }
 
@@ -119,7 +120,7 @@ func (w *amlAsker) askVersion(ctx context.Context) (*amlVersion, error) {
 func (w *amlAsker) askWorkspace(ctx context.Context) (amlWorkspaceAnswer, error) {
 	var told amlWorkspaceAnswer
 	operation := "reading workspace " + w.workspace
-	if _, err := w.get(ctx, w.arm, operation, w.id, armQuery(), &told); err != nil {
+	if _, err := w.arm.getAML(ctx, operation, w.id, armQuery(), &told); err != nil {
 		return told, w.explain(err)
 	}
 	region := told.region()
@@ -134,7 +135,7 @@ func (w *amlAsker) askWorkspace(ctx context.Context) (amlWorkspaceAnswer, error)
 
 // askDeployments asks for all online endpoints, and then for the deployments of each.
 func (w *amlAsker) askDeployments(ctx context.Context) (all []amlDeployment, err error) {
-	endpoints, err := amlList[amlEndpoint](ctx, w, w.arm, "listing online endpoints", w.id+"/onlineEndpoints", armQuery())
+	endpoints, err := amlList[amlEndpoint](ctx, w.arm, "listing online endpoints", w.id+"/onlineEndpoints", armQuery())
 	if err != nil {
 		return nil, w.explain(err)
 	}
@@ -157,7 +158,7 @@ func (w *amlAsker) deploymentsOf(ctx context.Context, e amlEndpoint) ([]amlDeplo
 	if !amlName.MatchString(e.Name) {
 		return nil, w.arm.nonsense("listing online endpoints", fmt.Errorf("an endpoint is called %q", plain(e.Name)))
 	}
-	deployments, err := amlList[amlDeployment](ctx, w, w.arm, "listing deployments of "+e.Name, w.id+"/onlineEndpoints/"+e.Name+"/deployments", armQuery())
+	deployments, err := amlList[amlDeployment](ctx, w.arm, "listing deployments of "+e.Name, w.id+"/onlineEndpoints/"+e.Name+"/deployments", armQuery())
 	for i := range deployments {
 		deployments[i].endpoint = e
 	}

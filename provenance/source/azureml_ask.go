@@ -123,27 +123,36 @@ func (w *amlAsker) what() string { return "model " + w.name + " version " + w.ve
 // armQuery names the version of the API that the structs here are made from.
 func armQuery() url.Values { return url.Values{"api-version": {"2024-04-01"}} }
 
-// get asks one API for one thing, keeps the answer, and returns the link to the next page as it came: it may have a token, which is
-// taken out of what is kept.
-func (w *amlAsker) get(ctx context.Context, a *asking, operation, path string, query url.Values, v any) (next string, err error) {
+// amlRaw is what is read from an answer as it came, because redaction may change it: it is followed, and never kept.
+type amlRaw struct {
+	NextLink   string `json:"nextLink"`
+	URL        string `json:"url"` // of a model in v1
+	Properties struct {
+		ModelURI string `json:"modelUri"`
+	} `json:"properties"`
+}
+
+// getAML asks one API for one thing, keeps the answer, and reads it into v.
+func (a *asking) getAML(ctx context.Context, operation, path string, query url.Values, v any) (raw amlRaw, err error) {
 	r := httpclient.Request{Operation: operation, Path: path, Query: query}
 	answer, err := a.client.Do(ctx, r)
 	if err != nil {
-		return "", err
+		return raw, err
 	}
 	var decoded any
 	if err := answer.JSON(&decoded); err != nil { // strict: no key twice, bounded depth
-		return "", err
+		return raw, err
 	}
-	object, isObject := decoded.(map[string]any)
-	if !isObject {
-		return "", a.nonsense(operation, errors.New("it is no JSON object"))
+	if _, isObject := decoded.(map[string]any); !isObject {
+		return raw, a.nonsense(operation, errors.New("it is no JSON object"))
 	}
-	next, _ = object["nextLink"].(string)
+	if err := answer.JSON(&raw); err != nil {
+		return raw, a.nonsense(operation, errors.New("a link in it is no text"))
+	}
 	if err := withoutSettings(a, r, &answer); err != nil {
-		return "", err
+		return raw, err
 	}
-	return next, a.keep(r, answer, v)
+	return raw, a.keep(r, answer, v)
 }
 
 // withoutSettings takes out of an answer what is set for a container, whoever it belongs to: people put secrets there under
@@ -202,14 +211,15 @@ func dropSettings(path string, v any, removed *[]string) {
 }
 
 // amlList asks for a list to its last page.
-func amlList[T any](ctx context.Context, w *amlAsker, a *asking, operation, path string, query url.Values) ([]T, error) {
+func amlList[T any](ctx context.Context, a *asking, operation, path string, query url.Values) ([]T, error) {
 	var all []T
 	seen := map[string]bool{}
 	for range maxAMLPages {
 		var page struct {
 			Value *[]T `json:"value"`
 		}
-		next, err := w.get(ctx, a, operation, path, query, &page)
+		raw, err := a.getAML(ctx, operation, path, query, &page)
+		next := raw.NextLink
 		switch {
 		case err != nil:
 			return nil, err

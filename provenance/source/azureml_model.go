@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
 // ModelSource tells where the files of the registered model lie, as a URI that package storage opens:
@@ -29,10 +30,10 @@ func (a AzureML) ModelSource(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := w.registered(version, nil); err != nil {
+	if err := w.registered(version, amlV1{}); err != nil {
 		return "", err
 	}
-	uris := []string{version.Properties.ModelURI}
+	uris := []string{version.uri}
 	if uris[0] == "" {
 		if uris, err = w.oldURIs(ctx); err != nil {
 			return "", err
@@ -65,7 +66,7 @@ func (w *amlAsker) oldURIs(ctx context.Context) ([]string, error) {
 	if told.asset != nil {
 		return told.asset.uris(), nil
 	}
-	return []string{told.model.URL}, nil
+	return []string{told.model.url}, nil
 }
 
 // uris are the artifacts of an asset.
@@ -81,7 +82,7 @@ func (w *amlAsker) storageOf(ctx context.Context, uri string) (string, error) {
 	place, err := w.parsePlace(uri)
 	switch {
 	case err != nil:
-		return "", provenance.WithHint(fmt.Errorf("%s, finding %s: it lies at %q: %w", amlService, w.what(), amlPlain(uri), err),
+		return "", provenance.WithHint(fmt.Errorf("%s, finding %s: it lies at %q: %w", amlService, w.what(), w.arm.used.mask(redact.URL(uri)), err),
 			"give the folder in the storage account as --model")
 	case place.storage != "":
 		return place.storage, nil
@@ -107,7 +108,7 @@ type amlDatastore struct {
 func (w *amlAsker) askDatastore(ctx context.Context, place amlPlace) (string, error) {
 	operation := "reading datastore " + place.datastore
 	var store amlDatastore
-	if _, err := w.get(ctx, w.arm, operation, w.id+"/datastores/"+place.datastore, armQuery(), &store); err != nil {
+	if _, err := w.arm.getAML(ctx, operation, w.id+"/datastores/"+place.datastore, armQuery(), &store); err != nil {
 		return "", w.explain(err)
 	}
 	p := store.Properties
@@ -160,6 +161,9 @@ func checkPath(path string) error {
 		if segment == "" || segment == "." || segment == ".." || strings.ContainsFunc(segment, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '\uFFFD' }) {
 			return fmt.Errorf("the path %q has a segment that is empty, `.` or `..`, or that no file can be called by", plain(path))
 		}
+	}
+	if redact.Text(path) != path {
+		return errors.New("the path has something in it that looks like a secret")
 	}
 	return nil
 }

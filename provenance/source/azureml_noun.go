@@ -17,7 +17,7 @@ import (
 // noun is the model as it is recorded.
 func (w *amlAsker) noun(told amlTold) (m provenance.RegisteredModel, err error) {
 	v, v1 := told.version, told.v1
-	if err := w.registered(v, v1.model); err != nil {
+	if err := w.registered(v, v1); err != nil {
 		return m, err
 	}
 	p := v.Properties
@@ -54,13 +54,15 @@ func (w *amlAsker) noun(told amlTold) (m provenance.RegisteredModel, err error) 
 }
 
 // registered refuses a version that is not there, or not wholly.
-func (w *amlAsker) registered(v *amlVersion, v1 *amlModel) error {
+func (w *amlAsker) registered(v *amlVersion, v1 amlV1) error {
 	switch {
-	case v == nil && v1 != nil:
+	case v == nil && v1.model != nil:
 		return w.contradiction("v1 knows the version, and v2 does not")
 	case v == nil:
 		return provenance.Refuse("model.missing", "is it registered in another workspace, or with another version?",
 			"%s is not registered in the Azure ML workspace %s", w.what(), w.workspace)
+	case v1.missing && isDigits(w.version):
+		return w.contradiction("v2 knows the version, and v1 does not")
 	}
 	if state := v.Properties.ProvisioningState; state != "" && state != "Succeeded" {
 		return provenance.Refuse("model.state", "record a version that is wholly registered",
@@ -71,7 +73,7 @@ func (w *amlAsker) registered(v *amlVersion, v1 *amlModel) error {
 
 // contradiction is the error for two APIs that do not agree about one model.
 func (w *amlAsker) contradiction(how string) error {
-	return provenance.WithHint(fmt.Errorf("%s, reading %s: its two APIs contradict each other: %s", amlService, w.what(), how),
+	return provenance.WithHint(fmt.Errorf("%s, reading %s: its two APIs contradict each other: %s", amlService, w.what(), w.arm.used.mask(how)),
 		"was the model registered anew in between? then record again")
 }
 
@@ -136,13 +138,13 @@ func (w *amlAsker) agree(v amlVersion, v1 amlV1) error {
 		return w.contradiction(fmt.Sprintf("its tag %s is %q, or %q", runTag, plain(new), plain(old)))
 	}
 	places := v1.places(w)
-	place, err := w.parsePlace(v.Properties.ModelURI)
+	place, err := w.parsePlace(v.uri)
 	if err != nil || place.asset != "" {
 		return nil // nothing that could be compared
 	}
 	for _, other := range places {
 		if (other.storage == "") == (place.storage == "") && !place.holds(other) && !other.holds(place) {
-			return w.contradiction(fmt.Sprintf("its files lie at %s, or at %s", place, other))
+			return w.contradiction(fmt.Sprintf("its files lie at %s, or at %s", plain(place.String()), plain(other.String())))
 		}
 	}
 	return nil
@@ -150,7 +152,7 @@ func (w *amlAsker) agree(v amlVersion, v1 amlV1) error {
 
 // places are where v1 says that the model's files lie, as far as that can be read.
 func (v amlV1) places(w *amlAsker) (all []amlPlace) {
-	uris := []string{v.model.URL}
+	uris := []string{v.model.url}
 	if v.asset != nil {
 		uris = v.asset.uris()
 	}
@@ -229,7 +231,9 @@ func (w *amlAsker) services(told amlTold) (all []provenance.ModelService, err er
 		}
 		all = append(all, found...)
 	}
-	slices.SortFunc(all, func(a, b provenance.ModelService) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(all, func(a, b provenance.ModelService) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+	})
 	return all, nil
 }
 

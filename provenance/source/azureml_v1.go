@@ -1,9 +1,9 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -29,6 +29,8 @@ type amlModel struct {
 	CreatedBy      amlUser           `json:"createdBy"`
 	CreatedTime    string            `json:"createdTime"`
 	ModifiedTime   string            `json:"modifiedTime"`
+
+	url string // as it came
 }
 
 // amlDataset names a dataset by an id of its own; where its files lie is not said. Name is what it was used for: training, …
@@ -90,6 +92,7 @@ type amlV1 struct {
 	asset    *amlAsset // that the model's url points to, if it does
 	images   []amlImage
 	services []amlWebService
+	missing  bool // it answers, but has no such model
 	note     string
 }
 
@@ -115,11 +118,11 @@ func (w *amlAsker) askV1(ctx context.Context, region string) (told amlV1, err er
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return setAside(&gone[0], w.askV1Model(ctx, base, &told)) })
 	group.Go(func() (err error) {
-		told.images, err = amlList[amlImage](ctx, w, w.v1, "listing images", base+"/images", v1Query("modelId", w.v1ID(), "expand", "true"))
+		told.images, err = amlList[amlImage](ctx, w.v1, "listing images", base+"/images", v1Query("modelId", w.v1ID(), "expand", "true"))
 		return setAside(&gone[1], err)
 	})
 	group.Go(func() (err error) {
-		told.services, err = amlList[amlWebService](ctx, w, w.v1, "listing services", base+"/services", v1Query("modelId", w.v1ID(), "expand", "true"))
+		told.services, err = amlList[amlWebService](ctx, w.v1, "listing services", base+"/services", v1Query("modelId", w.v1ID(), "expand", "true"))
 		return setAside(&gone[2], err)
 	})
 	if err := group.Wait(); err != nil {
@@ -137,25 +140,18 @@ func setAside(place *error, err error) error {
 	return err
 }
 
-// weigh decides what it means that something was not there. When all is gone, there is no v1 any more. A version that is no number
-// cannot be there. Everything else does not fit together.
+// weigh decides what it means that something was not there. When all is gone, there is no v1 any more. A model may be missing, and one
+// whose version is no number has to be. A list cannot.
 func (w *amlAsker) weigh(told *amlV1, gone [3]error) error {
-	lists := errors.Join(gone[1], gone[2])
-	switch {
-	case gone[0] != nil && gone[1] != nil && gone[2] != nil:
+	if gone[0] != nil && gone[1] != nil && gone[2] != nil {
 		status, _ := refusedWith(gone[0], http.StatusNotFound, http.StatusGone)
 		told.note = fmt.Sprintf("the v1 API of the workspace is gone (status %d): images, services and datasets are not known", status.Status)
 		return nil
-	case gone[0] != nil && lists == nil && !isDigits(w.version):
+	}
+	if told.missing = gone[0] != nil; told.missing && !isDigits(w.version) {
 		told.note = "the v1 API knows no versions that are not numbers: datasets are not known"
-		return nil
 	}
-	for _, err := range gone {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(gone[1], gone[2])
 }
 
 // isDigits tells whether s is a number, of any length.
@@ -167,13 +163,15 @@ func isDigits(s string) bool {
 func (w *amlAsker) askV1Model(ctx context.Context, base string, told *amlV1) error {
 	var m amlModel
 	operation := "reading " + w.what()
-	if _, err := w.get(ctx, w.v1, operation, base+"/models/"+w.v1ID(), v1Query(), &m); err != nil {
+	raw, err := w.v1.getAML(ctx, operation, base+"/models/"+w.v1ID(), v1Query(), &m)
+	if err != nil {
 		return err
 	}
+	m.url = raw.URL
 	if m.ID != w.v1ID() || m.Name != w.name || m.Version.String() != w.version {
 		return w.v1.nonsense(operation, fmt.Errorf("it is about %q", plain(m.ID)))
 	}
-	if id, isAsset := strings.CutPrefix(m.URL, "aml://asset/"); isAsset {
+	if id, isAsset := strings.CutPrefix(m.url, "aml://asset/"); isAsset {
 		asset, err := w.askAsset(ctx, base, id)
 		if err != nil {
 			return err
@@ -191,7 +189,7 @@ func (w *amlAsker) askAsset(ctx context.Context, base, id string) (*amlAsset, er
 		return nil, w.v1.nonsense(operation, fmt.Errorf("it is called %q", plain(id)))
 	}
 	var asset amlAsset
-	if _, err := w.get(ctx, w.v1, operation, base+"/assets/"+id, v1Query(), &asset); err != nil {
+	if _, err := w.v1.getAML(ctx, operation, base+"/assets/"+id, v1Query(), &asset); err != nil {
 		var aside error
 		if setAside(&aside, err) == nil {
 			return nil, fmt.Errorf("%w; the model's url names it", hidden{err})

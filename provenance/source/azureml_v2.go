@@ -40,6 +40,8 @@ type amlVersion struct {
 		ProvisioningState string            `json:"provisioningState"`
 	} `json:"properties"`
 	SystemData amlSystemData `json:"systemData"`
+
+	uri string // modelUri as it came
 }
 
 type amlEndpoint struct {
