@@ -235,15 +235,15 @@ func amlList[T any](ctx context.Context, a *asking, operation, path string, quer
 			return all, nil
 		}
 		seen[next] = true
-		if path, query, err = a.follow(operation, next); err != nil {
+		if path, query, err = a.followAML(operation, next); err != nil {
 			return nil, err
 		}
 	}
 	return nil, a.nonsense(operation, fmt.Errorf("it has more than %d pages", maxAMLPages))
 }
 
-// follow reads the link to a next page, which has to lie on the host that is asked already: no other gets a token.
-func (a *asking) follow(operation, link string) (path string, query url.Values, err error) {
+// followAML reads the link to a next page, which has to lie on the host that is asked already: no other gets a token.
+func (a *asking) followAML(operation, link string) (path string, query url.Values, err error) {
 	u, err := url.Parse(link)
 	if err != nil || u.User != nil || u.Host == "" {
 		return "", nil, a.nonsense(operation, errors.New("its link to the next page is no URL"))

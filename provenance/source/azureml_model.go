@@ -148,15 +148,15 @@ func (w *amlAsker) storageURI(account, suffix, container, path string) (string, 
 	case !armContainer.MatchString(container):
 		return "", fmt.Errorf("%q is not the name of a container", plain(container))
 	}
-	if err := checkPath(path); err != nil {
+	if err := checkAMLPath(path); err != nil {
 		return "", err
 	}
 	u := url.URL{Scheme: "abfss", User: url.User(container), Host: account + ".dfs." + suffix, Path: "/" + path}
 	return u.String(), nil
 }
 
-// checkPath refuses a path that could mean another place than it seems to.
-func checkPath(path string) error {
+// checkAMLPath refuses a path that could mean another place than it seems to.
+func checkAMLPath(path string) error {
 	for segment := range strings.SplitSeq(strings.TrimSuffix(path, "/"), "/") {
 		if segment == "" || segment == "." || segment == ".." || strings.ContainsFunc(segment, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' || r == '\uFFFD' }) {
 			return fmt.Errorf("the path %q has a segment that is empty, `.` or `..`, or that no file can be called by", plain(path))
@@ -255,7 +255,7 @@ func newPlace(datastore, path string) (amlPlace, error) {
 	if !amlDatastoreName.MatchString(datastore) {
 		return amlPlace{}, errors.New("whose datastore has an impossible name")
 	}
-	if err := checkPath(path); err != nil {
+	if err := checkAMLPath(path); err != nil {
 		return amlPlace{}, err
 	}
 	return amlPlace{datastore: datastore, path: path}, nil

@@ -132,7 +132,7 @@ func TestModelSourceUndecided(t *testing.T) {
 			w := azuremldouble.New(t)
 			c.change(w)
 			got, err := amlOf(w).ModelSource(t.Context())
-			undecided(t, err, c.says)
+			amlUndecided(t, err, c.says)
 			if got != "" {
 				t.Errorf("and yet %s", got)
 			}
@@ -159,7 +159,7 @@ func TestModelSourceFaults(t *testing.T) {
 				w := azuremldouble.New(t)
 				w.Fail(what, c.fault)
 				got, err := amlOf(w).ModelSource(t.Context())
-				undecided(t, err, c.says)
+				amlUndecided(t, err, c.says)
 				if got != "" {
 					t.Errorf("and yet %s", got)
 				}
@@ -209,12 +209,12 @@ func FuzzParsePlace(f *testing.F) {
 		if place.storage != "" {
 			u, err := url.Parse(place.storage)
 			if err != nil || u.Scheme != "abfss" || !strings.HasSuffix(u.Host, ".dfs.core.windows.net") && !strings.HasSuffix(u.Host, ".dfs.storage.azure.net") ||
-				strings.Contains(strings.TrimSuffix(u.Host, ".net"), "/") || u.RawQuery != "" || checkPath(strings.TrimPrefix(u.Path, "/")) != nil {
+				strings.Contains(strings.TrimSuffix(u.Host, ".net"), "/") || u.RawQuery != "" || checkAMLPath(strings.TrimPrefix(u.Path, "/")) != nil {
 				t.Errorf("%q became %q", uri, place.storage)
 			}
 			return
 		}
-		if place.asset == "" && (!amlDatastoreName.MatchString(place.datastore) || checkPath(place.path) != nil) || place.asset != "" && !amlName.MatchString(place.asset) {
+		if place.asset == "" && (!amlDatastoreName.MatchString(place.datastore) || checkAMLPath(place.path) != nil) || place.asset != "" && !amlName.MatchString(place.asset) {
 			t.Errorf("%q became %+v", uri, place)
 		}
 	})

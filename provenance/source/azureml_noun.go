@@ -61,7 +61,7 @@ func (w *amlAsker) registered(v *amlVersion, v1 amlV1) error {
 	case v == nil:
 		return provenance.Refuse("model.missing", "is it registered in another workspace, or with another version?",
 			"%s is not registered in the Azure ML workspace %s", w.what(), w.workspace)
-	case v1.missing && isDigits(w.version):
+	case v1.missing && allDigits(w.version):
 		return w.contradiction("v2 knows the version, and v1 does not")
 	}
 	if state := v.Properties.ProvisioningState; state != "" && state != "Succeeded" {
@@ -101,12 +101,12 @@ func (w *amlAsker) addV1(m *provenance.RegisteredModel, v amlVersion, v1 amlV1) 
 	}
 	for name, value := range parameters(old.Tags) { // v2 shows them, too, unless a version is asked for while they change
 		if _, there := m.Tags[name]; !there {
-			m.Tags = merged(m.Tags, name, value)
+			m.Tags = withEntry(m.Tags, name, value)
 		}
 	}
 	for name, value := range parameters(old.Properties) {
 		if _, there := m.Properties[name]; !there {
-			m.Properties = merged(m.Properties, name, value)
+			m.Properties = withEntry(m.Properties, name, value)
 		}
 	}
 	var err error
@@ -118,7 +118,7 @@ func (w *amlAsker) addV1(m *provenance.RegisteredModel, v amlVersion, v1 amlV1) 
 	return nil
 }
 
-func merged(m map[string]string, name, value string) map[string]string {
+func withEntry(m map[string]string, name, value string) map[string]string {
 	m = maps.Clone(m)
 	if m == nil {
 		m = map[string]string{}
@@ -183,7 +183,7 @@ func addTaggedRun(m *provenance.RegisteredModel) {
 		}
 	case tag != "":
 		m.RunID, m.RunIs = tag, provenance.RunIsMLflow
-		if isDigits(tag) {
+		if allDigits(tag) {
 			m.RunIs = provenance.RunIsDatabricks
 		}
 		m.BasisOf["runId"] = provenance.Declared

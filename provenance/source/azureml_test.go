@@ -115,11 +115,11 @@ func TestAzureMLStored(t *testing.T) {
 	if !bytes.Contains(data, []byte(`"REDIS":"[removed]"`)) || !bytes.Contains(data, []byte("azureml-mortgage")) {
 		t.Errorf("stored %s", data)
 	}
-	checkNoSecret(t, "the stored answer", string(data))
-	checkNoSecret(t, "the noun", fmt.Sprintf("%+v", got))
+	checkNoAMLSecret(t, "the stored answer", string(data))
+	checkNoAMLSecret(t, "the noun", fmt.Sprintf("%+v", got))
 }
 
-func checkNoSecret(t *testing.T, where, text string) {
+func checkNoAMLSecret(t *testing.T, where, text string) {
 	t.Helper()
 	for _, secret := range azuremldouble.Secrets {
 		if strings.Contains(text, secret) {
@@ -411,20 +411,20 @@ func TestAzureMLUndecided(t *testing.T) {
 			w := azuremldouble.New(t)
 			c.change(w)
 			_, err := amlOf(w).Collect(t.Context())
-			undecided(t, err, c.says)
+			amlUndecided(t, err, c.says)
 		})
 	}
 }
 
-// undecided checks that an error is neither a refusal nor a misuse, says something, and repeats no secret.
-func undecided(t *testing.T, err error, says string) {
+// amlUndecided checks that an error is neither a refusal nor a misuse, says something, and repeats no secret.
+func amlUndecided(t *testing.T, err error, says string) {
 	t.Helper()
 	var refused *provenance.Refused
 	var misused *provenance.Misused
 	if err == nil || errors.As(err, &refused) || errors.As(err, &misused) || !strings.Contains(err.Error(), says) {
 		t.Fatalf("error %v, not one that says %q", err, says)
 	}
-	checkNoSecret(t, "the error", err.Error()+strings.Join(provenance.Hints(err), " "))
+	checkNoAMLSecret(t, "the error", err.Error()+strings.Join(provenance.Hints(err), " "))
 	if strings.ContainsAny(err.Error(), "\n\r") {
 		t.Errorf("the error has several lines: %q", err)
 	}
@@ -469,7 +469,7 @@ func TestAzureMLFaults(t *testing.T) {
 				var lines []string
 				a.Client.Debug = func(line string) { lock.Lock(); defer lock.Unlock(); lines = append(lines, line) }
 				_, err := a.Collect(t.Context())
-				undecided(t, err, c.says)
+				amlUndecided(t, err, c.says)
 				for _, hint := range c.hints {
 					if !strings.Contains(strings.Join(provenance.Hints(err), " "), hint) {
 						t.Errorf("hints %q", provenance.Hints(err))
@@ -477,7 +477,7 @@ func TestAzureMLFaults(t *testing.T) {
 				}
 				lock.Lock()
 				defer lock.Unlock()
-				checkNoSecret(t, "a debug line", strings.Join(lines, "\n"))
+				checkNoAMLSecret(t, "a debug line", strings.Join(lines, "\n"))
 			})
 		}
 	}
@@ -547,7 +547,7 @@ func TestAzureMLNextLinks(t *testing.T) {
 					}
 				}
 				_, err := amlOf(w).Collect(t.Context())
-				undecided(t, err, c.says)
+				amlUndecided(t, err, c.says)
 			})
 		}
 	}
@@ -574,7 +574,7 @@ func TestAzureMLManyEntries(t *testing.T) {
 		}
 	}
 	_, err := amlOf(w).Collect(t.Context())
-	undecided(t, err, "it has more than 5000 entries")
+	amlUndecided(t, err, "it has more than 5000 entries")
 }
 
 // TestAzureMLAsksAtOnce: no question waits for an answer that it does not need. The double answers none of a wave before all of it have
@@ -652,7 +652,7 @@ func TestAzureMLStatusErrors(t *testing.T) {
 	a := amlOf(w)
 	a.Workspace = strings.Replace(a.Workspace, "mortgage-ws", "no-such-ws", 1)
 	_, err := a.Collect(t.Context())
-	undecided(t, err, "Azure Resource Manager, ")
+	amlUndecided(t, err, "Azure Resource Manager, ")
 	if e, is := refusedWith(err, http.StatusNotFound); !is || e.Code != "ResourceNotFound" {
 		t.Errorf("%+v", e)
 	}

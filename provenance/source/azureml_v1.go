@@ -116,14 +116,14 @@ func (w *amlAsker) askV1(ctx context.Context, region string) (told amlV1, err er
 	base := "/modelmanagement/v1.0" + w.id
 	var gone [3]error // an answer of 404 or 410 is no failure yet: it depends on the others
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return setAside(&gone[0], w.askV1Model(ctx, base, &told)) })
+	group.Go(func() error { return amlSetAside(&gone[0], w.askV1Model(ctx, base, &told)) })
 	group.Go(func() (err error) {
 		told.images, err = amlList[amlImage](ctx, w.v1, "listing images", base+"/images", v1Query("modelId", w.v1ID(), "expand", "true"))
-		return setAside(&gone[1], err)
+		return amlSetAside(&gone[1], err)
 	})
 	group.Go(func() (err error) {
 		told.services, err = amlList[amlWebService](ctx, w.v1, "listing services", base+"/services", v1Query("modelId", w.v1ID(), "expand", "true"))
-		return setAside(&gone[2], err)
+		return amlSetAside(&gone[2], err)
 	})
 	if err := group.Wait(); err != nil {
 		return told, err
@@ -131,8 +131,8 @@ func (w *amlAsker) askV1(ctx context.Context, region string) (told amlV1, err er
 	return told, w.weigh(&told, gone)
 }
 
-// setAside keeps an answer that says that nothing is there for later, and returns every other error.
-func setAside(place *error, err error) error {
+// amlSetAside keeps an answer that says that nothing is there for later, and returns every other error.
+func amlSetAside(place *error, err error) error {
 	if _, gone := refusedWith(err, http.StatusNotFound, http.StatusGone); gone {
 		*place = err
 		return nil
@@ -148,14 +148,14 @@ func (w *amlAsker) weigh(told *amlV1, gone [3]error) error {
 		told.note = fmt.Sprintf("the v1 API of the workspace is gone (status %d): images, services and datasets are not known", status.Status)
 		return nil
 	}
-	if told.missing = gone[0] != nil; told.missing && !isDigits(w.version) {
+	if told.missing = gone[0] != nil; told.missing && !allDigits(w.version) {
 		told.note = "the v1 API knows no versions that are not numbers: datasets are not known"
 	}
 	return cmp.Or(gone[1], gone[2])
 }
 
-// isDigits tells whether s is a number, of any length.
-func isDigits(s string) bool {
+// allDigits tells whether s is a number, of any length.
+func allDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
@@ -191,16 +191,16 @@ func (w *amlAsker) askAsset(ctx context.Context, base, id string) (*amlAsset, er
 	var asset amlAsset
 	if _, err := w.v1.getAML(ctx, operation, base+"/assets/"+id, v1Query(), &asset); err != nil {
 		var aside error
-		if setAside(&aside, err) == nil {
-			return nil, fmt.Errorf("%w; the model's url names it", hidden{err})
+		if amlSetAside(&aside, err) == nil {
+			return nil, fmt.Errorf("%w; the model's url names it", amlHidden{err})
 		}
 		return nil, err
 	}
 	return &asset, nil
 }
 
-// hidden is an error that is not asked for its status.
-type hidden struct{ error }
+// amlHidden is an error that is not asked for its status.
+type amlHidden struct{ error }
 
 // names tells whether a list of models has this one. A list that is not there leaves it to the filter that was asked with.
 func (w *amlAsker) names(ids []string, details []amlModelID) bool {
