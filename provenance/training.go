@@ -175,7 +175,6 @@ type RegisteredModel struct {
 	Inputs      []Dataset         `json:"inputs,omitempty"`     // data that the registry says it was trained on
 	// Services are the deployments of this version that the registry knew of.
 	Services []ModelService `json:"services,omitempty"`
-	Note     string         `json:"note,omitempty"` // what the registry could not be asked, and why
 }
 
 // ModelService is something that serves a registered model: an Azure ML service, an image, a deployment of an endpoint.

@@ -50,7 +50,7 @@ const (
 // *provenance.Misused; every other error, such as answers of the two APIs that contradict each other, means that nobody could tell.
 //
 // The v1 API may be switched off for a workspace. When all of it is gone (404 or 410) and v2 knows the model, the record says so in
-// its note; when only a part of it fails, that is an error.
+// its notes; when only a part of it fails, that is an error.
 func (a AzureML) Collect(ctx context.Context) (provenance.Evidence, error) {
 	w, err := a.asker()
 	if err != nil {
@@ -66,6 +66,9 @@ func (a AzureML) Collect(ctx context.Context) (provenance.Evidence, error) {
 	}
 	if found.Answered, err = w.answered(); err != nil {
 		return nil, err
+	}
+	if told.v1.note != "" {
+		found.Notes = []string{told.v1.note}
 	}
 	return found, nil
 }

@@ -25,7 +25,7 @@ func (w *amlAsker) noun(told amlTold) (m provenance.RegisteredModel, err error) 
 		Grounds:  provenance.Grounds{Basis: provenance.Reported, BasisOf: map[string]provenance.Basis{}},
 		Registry: "azureml", URI: w.arm.client.Host() + w.id, Name: w.name, Version: w.version,
 		Kind: plain(p.ModelType), Stage: plain(p.Stage), Status: plain(p.ProvisioningState), RunID: plain(p.JobName), Source: amlPlain(p.ModelURI),
-		Creator: amlPerson(v.SystemData.CreatedBy, ""), Tags: parameters(p.Tags), Properties: parameters(p.Properties), Note: plain(v1.note),
+		Creator: amlPerson(v.SystemData.CreatedBy, ""), Tags: parameters(p.Tags), Properties: parameters(p.Properties),
 	}
 	if p.IsArchived {
 		m.Status = "archived"

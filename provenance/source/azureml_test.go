@@ -330,8 +330,8 @@ func TestAzureMLWithoutV1(t *testing.T) {
 		w := azuremldouble.New(t)
 		w.Gone = status
 		got := collectModel(t, amlOf(w))
-		if got.Note != fmt.Sprintf("the v1 API of the workspace is gone (status %d): images, services and datasets are not known", status) {
-			t.Errorf("note %q", got.Note)
+		if want := fmt.Sprintf("the v1 API of the workspace is gone (status %d): images, services and datasets are not known", status); !slices.Equal(got.Notes, []string{want}) {
+			t.Errorf("notes %q", got.Notes)
 		}
 		if len(got.Services) != 1 || got.RunID != azuremldouble.RunID || got.Creator != (provenance.Person{Name: "Ada Lovelace"}) {
 			t.Errorf("got %+v", got)
@@ -345,7 +345,7 @@ func TestAzureMLVersionsThatAreNoNumbers(t *testing.T) {
 	w.Versions["mortgage/1.0.0"] = azuremldouble.Version("mortgage", "1.0.0")
 	a := amlOf(w)
 	a.ModelVersion = "1.0.0"
-	if got := collectModel(t, a); !strings.HasPrefix(got.Note, "the v1 API knows no versions that are not numbers") || got.Version != "1.0.0" {
+	if got := collectModel(t, a); len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], "the v1 API knows no versions that are not numbers") || got.Version != "1.0.0" {
 		t.Errorf("got %+v", got)
 	}
 }
