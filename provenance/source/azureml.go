@@ -29,6 +29,7 @@ type AzureML struct {
 	// each request. Both APIs want the same.
 	Token     func(ctx context.Context, scope string) (string, error)
 	Cloud     string // public (or empty), china, usgovernment, or the storage suffix of one of them
+	V2Only    bool   // the v1 API is not asked, and the notes say so: for a workspace that it cannot be reached for any more
 	Anonymous bool   // leaves names and addresses of people out of the stored answers, and out of the record
 	// Client bounds the requests. MaxBody is 4 MiB when it is 0.
 	Client Client
@@ -84,16 +85,17 @@ type amlTold struct {
 // ask asks at the same time whatever does not depend on another answer.
 func (w *amlAsker) ask(ctx context.Context) (told amlTold, err error) {
 	var v1Error error
+	told.v1.note = w.skipV1
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { told.version, err = w.askVersion(ctx); return err })
 	group.Go(func() (err error) { told.deployments, err = w.askDeployments(ctx); return err })
 	group.Go(func() (err error) {
-		if told.workspace, err = w.askWorkspace(ctx); err == nil && w.region == "" {
+		if told.workspace, err = w.askWorkspace(ctx); err == nil && w.region == "" && w.skipV1 == "" {
 			told.v1, err = w.askV1(ctx, told.workspace.region())
 		}
 		return err
 	})
-	if w.region != "" { // its errors are told last: the region may be wrong, which is the better explanation
+	if w.region != "" && w.skipV1 == "" { // its errors are told last: the region may be wrong, which is the better explanation
 		group.Go(func() error { told.v1, v1Error = w.askV1(ctx, w.region); return nil })
 	}
 	if err := group.Wait(); err != nil {

@@ -38,6 +38,7 @@ type amlAsker struct {
 	name, version                      string // of the model
 	region                             string // as configured
 	cloud                              string
+	skipV1                             string // why v1 is not asked; empty: it is
 	arm                                *asking
 	v1                                 *asking // nil until its region is known
 	newV1                              func(region string) (*asking, error)
@@ -77,6 +78,9 @@ func (a AzureML) asker() (*amlAsker, error) {
 		return nil, err
 	}
 	w.arm.anonymous = a.Anonymous
+	if a.V2Only {
+		w.skipV1 = "the v1 API of the workspace was not asked: images, services and datasets are not known"
+	}
 	w.newV1 = func(region string) (*asking, error) {
 		v1, err := newAsking(amlService, cmp.Or(a.APIBase, "https://"+region+"."+amlDomains[w.cloud]), token, errNoIdentity, client)
 		if err == nil {

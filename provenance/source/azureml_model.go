@@ -34,7 +34,7 @@ func (a AzureML) ModelSource(ctx context.Context) (string, error) {
 		return "", err
 	}
 	uris := []string{version.uri}
-	if uris[0] == "" {
+	if uris[0] == "" && w.skipV1 == "" {
 		if uris, err = w.oldURIs(ctx); err != nil {
 			return "", err
 		}

@@ -339,6 +339,20 @@ func TestAzureMLWithoutV1(t *testing.T) {
 	}
 }
 
+// TestAzureMLV2Only: v1 is left alone, also by ModelSource, and the notes say so.
+func TestAzureMLV2Only(t *testing.T) {
+	w := azuremldouble.New(t)
+	a := amlOf(w)
+	a.V2Only, a.Region, a.APIBase = true, azuremldouble.Region, "http://127.0.0.1:1"
+	got := collectModel(t, a)
+	if len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "was not asked") || len(got.Services) != 1 || len(w.Requests()) != 5 {
+		t.Errorf("notes %q, services %+v after %q", got.Notes, got.Services, w.Requests())
+	}
+	w.Versions["mortgage/7"].Properties.ModelURI = nil
+	_, err := a.ModelSource(t.Context())
+	amlUndecided(t, err, "which is no URI of Azure ML or of a storage account")
+}
+
 // TestAzureMLVersionsThatAreNoNumbers: v2 allows any, v1 has none of them.
 func TestAzureMLVersionsThatAreNoNumbers(t *testing.T) {
 	w := azuremldouble.New(t)
