@@ -103,32 +103,25 @@ func (w *amlAsker) addV1(m *provenance.RegisteredModel, v amlVersion, v1 amlV1) 
 	for _, d := range old.Datasets {
 		m.Inputs = append(m.Inputs, amlInput(d))
 	}
-	for name, value := range parameters(old.Tags) { // v2 shows them, too, unless a version is asked for while they change
-		if _, there := m.Tags[name]; !there {
-			m.Tags = withEntry(m.Tags, name, value)
-		}
-	}
-	for name, value := range parameters(old.Properties) {
-		if _, there := m.Properties[name]; !there {
-			m.Properties = withEntry(m.Properties, name, value)
-		}
+	m.Tags, m.Properties = joinedTables(parameters(old.Tags), m.Tags), joinedTables(parameters(old.Properties), m.Properties)
+	if !m.Created.IsZero() {
+		return nil
 	}
 	var err error
-	if m.Created.IsZero() {
-		if m.Created, err = amlTime(old.CreatedTime); err != nil {
-			return w.v1.nonsense("reading "+w.what(), err)
-		}
+	if m.Created, err = amlTime(old.CreatedTime); err != nil {
+		return w.v1.nonsense("reading "+w.what(), err)
 	}
 	return nil
 }
 
-func withEntry(m map[string]string, name, value string) map[string]string {
-	m = maps.Clone(m)
-	if m == nil {
-		m = map[string]string{}
+// joinedTables has the entries of both tables; where both have one, that of the second.
+func joinedTables(first, second map[string]string) map[string]string {
+	if len(first) == 0 {
+		return second
 	}
-	m[name] = value
-	return m
+	out := maps.Clone(first)
+	maps.Copy(out, second)
+	return out
 }
 
 // agree compares what both APIs say of the model's run and of its files.
