@@ -59,15 +59,25 @@ func (c *Client) refusedBy(operation string, a Answer) error {
 	return provenance.WithHint(e, hints[a.Status])
 }
 
-// complaint finds what the service said: error_code and message of a JSON answer, or short plain text.
+// complaint finds what the service said: error_code (or code) and message of a JSON answer, code and message of the error in it (as
+// Azure Resource Manager writes them), or short plain text.
 func (c *Client) complaint(a Answer) (code, message string) {
 	var said struct {
 		Code    any    `json:"error_code"` // text, but a number in some answers about tokens
 		Message string `json:"message"`
 	}
+	var azure struct {
+		Code  string
+		Error struct{ Code, Message string }
+	}
 	if len(a.Body) < 1<<20 && strictjson.Check(a.Body, maxDepth) == nil && json.Unmarshal(a.Body, &said) == nil {
+		if said.Code == nil && said.Message == "" && json.Unmarshal(a.Body, &azure) == nil {
+			return c.guard.mask(azure.Error.Code), c.guard.mask(azure.Error.Message)
+		}
 		if said.Code != nil {
 			code = c.guard.mask(fmt.Sprint(said.Code))
+		} else if json.Unmarshal(a.Body, &azure) == nil {
+			code = c.guard.mask(azure.Code)
 		}
 		return code, c.guard.mask(said.Message)
 	}
