@@ -375,7 +375,7 @@ func TestStored(t *testing.T) {
 	for _, s := range record.Stored() {
 		names = append(names, s.Name)
 	}
-	want := "manifest-a.txt index-d.jsonl manifest-b.txt index-c.jsonl arm-contoso-mortgages.json manifest-f.txt databricks-run-9007199254740993.json"
+	want := "manifest-a.txt index-d.jsonl manifest-b.txt index-c.jsonl arm-contoso-mortgages.json manifest-f.txt notebook-prepare.py databricks-run-9007199254740993.json mlflow-run-4be1.json mlflow-model-mortgage-7.json azure-devops-build-4711.json azure-devops-release-214.json azure-devops-commit-5555.json roc.png azure-devops-release-214.log"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("stored %s, want %s", got, want)
 	}
