@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/testtools"
 )
 
@@ -71,6 +72,13 @@ func TestAzurite(t *testing.T) {
 		if got := contents(t, open(t, a.uri+"/e/", Options{})); got["x"] != "not really packed" {
 			t.Errorf("got %q", got)
 		}
+	})
+	t.Run("keep", func(t *testing.T) {
+		testKeeper(t, a.uri+"/keep/", Options{})
+		k, err := OpenKeeper(t.Context(), a.uri+"/keep", Options{SharedKey: func(string) string { return "d3Jvbmc=" }})
+		must(t, err)
+		err = k.Put(t.Context(), "x", provenance.SumSHA256(nil), text(""))
+		wantUndecided(t, err, "access denied (403", "Storage Blob Data Contributor")
 	})
 	t.Run("wrong key", func(t *testing.T) {
 		o := Options{SharedKey: func(string) string { return "d3Jvbmc=" }}
