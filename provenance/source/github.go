@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,43 +106,67 @@ func (g GitHub) question() (*githubQuestion, error) {
 // path is the path of something of the repository.
 func (q *githubQuestion) path(rest string) string { return "/repos/" + q.Repository + "/" + rest }
 
-// ask asks one question. Before the answer is kept, trim may take out what is of no use.
-func (q *githubQuestion) ask(ctx context.Context, r httpclient.Request, v any, trim ...string) (httpclient.Answer, error) {
+// ask asks one question.
+func (q *githubQuestion) ask(ctx context.Context, r httpclient.Request, v any) (httpclient.Answer, error) {
 	r.Accept = "application/vnd.github+json"
 	answer, err := q.client.Do(ctx, r)
 	if err != nil {
 		return answer, q.limited(err)
 	}
-	var decoded json.RawMessage
+	var decoded any
 	if err := answer.JSON(&decoded); err != nil {
 		return answer, err
 	}
-	if err := q.trim(requestLabel(r), &answer, trim); err != nil {
+	if err := q.prune(requestLabel(r), &answer); err != nil {
 		return answer, q.nonsense(r.Operation, err)
 	}
 	return answer, q.keep(r, answer, v)
 }
 
-// trim takes fields out of an answer: source code, above all. It is listed like what redaction takes out.
-func (q *githubQuestion) trim(label string, answer *httpclient.Answer, fields []string) error {
-	if len(fields) == 0 {
-		return nil
-	}
-	var whole map[string]json.RawMessage
-	if err := json.Unmarshal(answer.Body, &whole); err != nil {
+// prune takes out of an answer what is of no use and large, or tells of people: what a commit changed, and whose forks a pull
+// request is between. It is listed like what redaction takes out.
+func (q *githubQuestion) prune(label string, answer *httpclient.Answer) error {
+	decoder := json.NewDecoder(bytes.NewReader(answer.Body))
+	decoder.UseNumber()
+	var whole any
+	if err := decoder.Decode(&whole); err != nil {
 		return err
 	}
-	for _, field := range fields {
-		if _, there := whole[field]; there {
-			delete(whole, field)
-			q.lock.Lock()
-			q.removed = append(q.removed, label+" $."+field)
-			q.lock.Unlock()
-		}
+	removed := pruned("$", whole)
+	q.lock.Lock()
+	for _, path := range removed {
+		q.removed = append(q.removed, label+" "+path)
 	}
+	q.lock.Unlock()
 	var err error
 	answer.Body, err = canonicalJSON(whole)
 	return err
+}
+
+// pruned tells what it took out.
+func pruned(path string, v any) (removed []string) {
+	drop := func(path string, from map[string]any, keys ...string) {
+		for _, key := range keys {
+			if _, there := from[key]; there {
+				delete(from, key)
+				removed = append(removed, path+"."+key)
+			}
+		}
+	}
+	if list, ok := v.([]any); ok {
+		for i, item := range list {
+			removed = append(removed, pruned(fmt.Sprintf("%s[%d]", path, i), item)...)
+		}
+	}
+	if object, ok := v.(map[string]any); ok {
+		drop(path, object, "files")
+		for _, side := range []string{"head", "base"} {
+			if of, ok := object[side].(map[string]any); ok {
+				drop(path+"."+side, of, "repo", "label", "user")
+			}
+		}
+	}
+	return removed
 }
 
 // limited adds what to do when GitHub has answered enough questions for now.

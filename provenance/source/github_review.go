@@ -93,7 +93,7 @@ type githubReview struct {
 // commit asks for the commit. What it changed is not kept: it is in the repository.
 func (q *githubQuestion) commit(ctx context.Context) (c githubCommit, err error) {
 	r := httpclient.Request{Operation: "reading commit " + q.id, Path: q.path("commits/" + q.id), Query: url.Values{"per_page": {"1"}}}
-	if _, err = q.ask(ctx, r, &c, "files"); err != nil {
+	if _, err = q.ask(ctx, r, &c); err != nil {
 		return c, q.missing(err)
 	}
 	if !strings.EqualFold(c.SHA, q.id) {
