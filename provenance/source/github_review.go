@@ -119,7 +119,7 @@ func (q *githubQuestion) missing(err error) error {
 // pushPages bounds how much of the activity is looked through.
 const pushPages = 10
 
-// push looks for the push whose last commit it was: the first one, if there are several. A token that may not see the
+// push looks for the push whose last commit it was: the newest one, if there are several. A token that may not see the
 // activity is no error: the pusher is not known then.
 func (q *githubQuestion) push(ctx context.Context) (githubPush, error) {
 	r := httpclient.Request{Operation: "reading the activity of " + q.Repository, Path: q.path("activity"), Query: githubPage()}
@@ -140,7 +140,7 @@ func (q *githubQuestion) push(ctx context.Context) (githubPush, error) {
 		q.note = "the pusher is not known: the commit is the last one of no push that GitHub tells of"
 		return githubPush{}, err
 	}
-	return slices.MinFunc(all, func(x, y githubPush) int { return x.At.Compare(y.At) }), nil
+	return slices.MaxFunc(all, func(x, y githubPush) int { return x.At.Compare(y.At) }), nil
 }
 
 // brought tells whether the commit was the last one of a push.
