@@ -252,7 +252,7 @@ func (s devopsSite) host(q *devopsQuestion, base string) (*devopsHost, error) {
 
 // question begins a question about what.
 func (s devopsSite) question(what string) (*devopsQuestion, error) {
-	q := &devopsQuestion{asking: &asking{service: "Azure DevOps", used: &tokens{}, anonymous: s.Anonymous}, site: s, about: what, people: people{}}
+	q := &devopsQuestion{asking: &asking{service: "Azure DevOps", used: &tokens{}, anonymous: s.Anonymous}, site: s, about: what, people: devopsPeople{}}
 	var err error
 	if q.home, err = s.host(q, s.collection); err != nil {
 		return nil, err

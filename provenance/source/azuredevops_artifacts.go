@@ -130,7 +130,7 @@ func (b *devopsBuild) download(ctx context.Context, q *devopsQuestion, a artifac
 	if err != nil {
 		return nil, q.masked(err)
 	}
-	return readZip(body)
+	return wholeZip(body)
 }
 
 // downloadSigned asks where an artifact of the pipeline can be fetched, and fetches it there. The URL is the permission: it goes
@@ -167,11 +167,11 @@ func (b *devopsBuild) downloadSigned(ctx context.Context, q *devopsQuestion, nam
 	if err != nil {
 		return nil, q.masked(err)
 	}
-	return readZip(body)
+	return wholeZip(body)
 }
 
-// readZip reads a zip into memory.
-func readZip(body io.ReadCloser) ([]byte, error) {
+// wholeZip reads a zip into memory.
+func wholeZip(body io.ReadCloser) ([]byte, error) {
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, maxZip+1))
 	if err == nil && len(data) > maxZip {

@@ -25,7 +25,7 @@ type devopsQuestion struct {
 	home      *devopsHost
 	directory *devopsHost
 	releases  *devopsHost
-	people    people
+	people    devopsPeople
 	notes     []string // guarded by the asking's lock
 }
 

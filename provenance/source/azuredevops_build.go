@@ -93,7 +93,7 @@ type devopsBuild struct {
 	repository string // its URL, where the build does not tell
 	changes    []buildChange
 	items      []provenance.WorkItem
-	timeline   timeline
+	timeline   devopsTimeline
 	approvals  []approvalAnswer
 	pools      []agentQueue
 	artifacts  []provenance.BuildArtifact
@@ -251,9 +251,9 @@ func (b *devopsBuild) askChanges(ctx context.Context, q *devopsQuestion) (err er
 // itemBatch is how many work items are asked for at a time: the API's limit.
 const itemBatch = 200
 
-// workItem is what is read of a work item; null where it is gone or may not be seen.
+// devopsWorkItem is what is read of a work item; null where it is gone or may not be seen.
 // Source: https://learn.microsoft.com/rest/api/azure/devops/wit/work-items/list
-type workItem struct {
+type devopsWorkItem struct {
 	ID     json.Number `json:"id"`
 	Fields struct {
 		Type  string `json:"System.WorkItemType"`
@@ -290,7 +290,7 @@ func (q *devopsQuestion) describe(ctx context.Context, items []provenance.WorkIt
 	}
 	r := httpclient.Request{Operation: "reading work items", Path: "/_apis/wit/workitems", Query: url.Values{"ids": {strings.Join(ids, ",")},
 		"fields": {"System.WorkItemType,System.Title,System.State"}, "errorPolicy": {"omit"}}}
-	found, _, err := devopsPage[*workItem](ctx, q, q.home, r)
+	found, _, err := devopsPage[*devopsWorkItem](ctx, q, q.home, r)
 	if err != nil {
 		return err
 	}

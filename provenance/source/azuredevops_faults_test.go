@@ -43,7 +43,7 @@ func TestDevOpsFaults(t *testing.T) {
 		"no object":                   {[]faults.Fault{faults.Answer(200, `[7]`)}, "makes no sense"},
 		"empty":                       {[]faults.Fault{faults.Answer(200, ``)}, "not JSON"},
 		"a login page":                {[]faults.Fault{faults.LoginPage}, "a web page came where JSON was expected"},
-		"a page to sign in":           {[]faults.Fault{signIn}, "status 203: a page to sign in"},
+		"a page to sign in":           {[]faults.Fault{devopsSignIn}, "status 203: a page to sign in"},
 		"redirected":                  {[]faults.Fault{faults.Redirect(elsewhere.URL + "/x")}, "not the host that was configured"},
 		"not found, of another thing": {[]faults.Fault{faults.Answer(404, `{"message":"TF200016: The following project does not exist"}`)}, "status 404"},
 	} {
@@ -72,8 +72,8 @@ func TestDevOpsFaults(t *testing.T) {
 	}
 }
 
-// signIn is how Azure DevOps turns a personal access token down.
-func signIn(out http.ResponseWriter, _ *http.Request) {
+// devopsSignIn is how Azure DevOps turns a personal access token down.
+func devopsSignIn(out http.ResponseWriter, _ *http.Request) {
 	out.Header().Set("Content-Type", "text/html")
 	out.WriteHeader(http.StatusNonAuthoritativeInfo)
 	fmt.Fprint(out, "<!DOCTYPE html><html><title>Azure DevOps Services | Sign In</title></html>")
@@ -101,7 +101,7 @@ func TestDevOpsStall(t *testing.T) {
 	w.Fail("/timeline", faults.Stall)
 	d := devopsBuildOf(w)
 	d.Client.AttemptTimeout = 200 * time.Millisecond
-	if b, _, _, _ := collectAll(t, d); b.ID == "" {
+	if b, _, _, _ := devopsCollect(t, d); b.ID == "" {
 		t.Error("nothing came")
 	}
 }
@@ -146,8 +146,10 @@ func TestDevOpsRefusals(t *testing.T) {
 		"a change on two pages": {func(w *double.Collection, d *AzureDevOps) {
 			w.PageSize, w.Changes = 1, append(w.Changes, w.Changes[0])
 		}, "", "stands in it twice"},
-		"pages in a circle": {func(w *double.Collection, d *AzureDevOps) { w.Fail("/changes", circle(1), circle(2), circle(3)) }, "", "in a circle"},
-		"pages without end": {func(w *double.Collection, d *AzureDevOps) { w.Fail("/changes", endless()...) }, "", "more than 50 pages"},
+		"pages in a circle": {func(w *double.Collection, d *AzureDevOps) {
+			w.Fail("/changes", devopsCircle(1), devopsCircle(2), devopsCircle(3))
+		}, "", "in a circle"},
+		"pages without end": {func(w *double.Collection, d *AzureDevOps) { w.Fail("/changes", devopsEndless()...) }, "", "more than 50 pages"},
 		"another work item": {func(w *double.Collection, d *AzureDevOps) {
 			w.Fail("/wit/workitems", faults.Answer(200, `{"value":[{"id":3}]}`))
 		}, "", "was not asked for"},
@@ -193,7 +195,7 @@ func TestDevOpsRefusals(t *testing.T) {
 		}, "", "another definition"},
 		"logs that are no zip":       {func(w *double.Collection, d *AzureDevOps) { w.Fail("/logs", faults.Answer(200, "x")) }, "", "no zip"},
 		"an artifact that is no zip": {func(w *double.Collection, d *AzureDevOps) { w.Artifacts[0].Zip = []byte("x") }, "", "artifact model: it is no zip"},
-		"an artifact cut short":      {func(w *double.Collection, d *AzureDevOps) { w.Artifacts[0].Zip = broken(t) }, "", "cannot be unpacked"},
+		"an artifact cut short":      {func(w *double.Collection, d *AzureDevOps) { w.Artifacts[0].Zip = brokenZip(t) }, "", "cannot be unpacked"},
 		"an artifact that climbs":    {func(w *double.Collection, d *AzureDevOps) { w.Artifacts[0].Files = map[string]string{"../x": ""} }, "build.artifact", "name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,35 +211,35 @@ func TestDevOpsRefusals(t *testing.T) {
 	}
 }
 
-// circle is a page whose next page is itself.
-func circle(n int) faults.Fault { return pageWithNext(n, "again") }
+// devopsCircle is a page whose next page is itself.
+func devopsCircle(n int) faults.Fault { return devopsPageWithNext(n, "again") }
 
-// endless are pages that go on and on.
-func endless() (all []faults.Fault) {
+// devopsEndless are pages that go on and on.
+func devopsEndless() (all []faults.Fault) {
 	for n := range devopsPages + 1 {
-		all = append(all, pageWithNext(n, fmt.Sprint("p", n)))
+		all = append(all, devopsPageWithNext(n, fmt.Sprint("p", n)))
 	}
 	return all
 }
 
-func pageWithNext(n int, next string) faults.Fault {
+func devopsPageWithNext(n int, next string) faults.Fault {
 	return func(out http.ResponseWriter, req *http.Request) {
 		out.Header().Set("X-Ms-Continuationtoken", next)
 		faults.Answer(200, fmt.Sprintf(`{"count":1,"value":[{"id":"%040d"}]}`, n))(out, req)
 	}
 }
 
-// broken is a zip whose file does not have the sum that is said of it.
-func broken(t *testing.T) []byte {
+// brokenZip is a zip whose file does not have the sum that is said of it.
+func brokenZip(t *testing.T) []byte {
 	t.Helper()
-	data := zipOf(t, "model/a", strings.Repeat("weights", 100))
+	data := storedZip(t, "model/a", strings.Repeat("weights", 100))
 	at := bytes.Index(data, []byte("weights"))
 	data[at] ^= 1
 	return data
 }
 
-// zipOf is a zip of files that are not compressed, given as name and content in turn.
-func zipOf(t testing.TB, pairs ...string) []byte {
+// storedZip is a zip of files that are not compressed, given as name and content in turn.
+func storedZip(t testing.TB, pairs ...string) []byte {
 	t.Helper()
 	var buffer bytes.Buffer
 	w := zip.NewWriter(&buffer)
@@ -263,7 +265,7 @@ func TestDevOpsBuildEnds(t *testing.T) {
 		if w.Build["result"] = result; result != "none" {
 			w.Build["status"] = "completed"
 		}
-		b, _, _, _ := collectAll(t, devopsBuildOf(w))
+		b, _, _, _ := devopsCollect(t, devopsBuildOf(w))
 		if b.Status != w.Build["status"] || b.Result != strings.TrimPrefix(result, "none") {
 			t.Errorf("%s: status %q, result %q", result, b.Status, b.Result)
 		}
@@ -284,7 +286,7 @@ func TestDevOpsRepositories(t *testing.T) {
 		{map[string]any{"id": "7", "type": "Svn"}, ""},
 	} {
 		w.Build["repository"] = c.repository
-		b, _, _, stored := collectAll(t, devopsBuildOf(w))
+		b, _, _, stored := devopsCollect(t, devopsBuildOf(w))
 		if b.Repository != c.want || strings.Contains(stored[b.Answer.Name], "planted-url") {
 			t.Errorf("%v: %q, want %q", c.repository, b.Repository, c.want)
 		}
@@ -295,12 +297,12 @@ func TestDevOpsRepositories(t *testing.T) {
 func TestDevOpsPusherElsewhere(t *testing.T) {
 	w := double.New(t)
 	delete(w.Commit, "push")
-	_, v, _, _ := collectAll(t, devopsOf(w))
+	_, v, _, _ := devopsCollect(t, devopsOf(w))
 	if v.Pusher != devopsAda || v.Pushed != devopsAt(1, 30) || len(v.Notes) > 0 {
 		t.Errorf("pusher %+v at %s, notes %q", v.Pusher, v.Pushed, v.Notes)
 	}
 	w.PushData = nil
-	_, v, _, _ = collectAll(t, devopsOf(w))
+	_, v, _, _ = devopsCollect(t, devopsOf(w))
 	if v.Pusher != (provenance.Person{}) || !slices.Equal(v.Notes, []string{"the pusher is not known: Azure DevOps does not tell"}) {
 		t.Errorf("pusher %+v, notes %q", v.Pusher, v.Notes)
 	}
@@ -336,7 +338,7 @@ func TestDevOpsClaims(t *testing.T) {
 	w.Claims = map[string]any{"iss": "https://login.microsoftonline.com/x/v2.0", "sub": "/eid1/c/pub/t/x", "aud": []string{"api://AzureADTokenExchange"}, "exp": 1795401600}
 	d := devopsBuildOf(w)
 	d.OIDC.ServiceConnection = "0b7e5e0e-0000-4000-8000-000000000010"
-	if b, _, _, _ := collectAll(t, d); b.Claims["sub"] != "/eid1/c/pub/t/x" {
+	if b, _, _, _ := devopsCollect(t, d); b.Claims["sub"] != "/eid1/c/pub/t/x" {
 		t.Errorf("claims %q", b.Claims)
 	}
 	if !slices.ContainsFunc(w.Requests(), func(r string) bool { return strings.Contains(r, "serviceConnectionId="+d.OIDC.ServiceConnection) }) {
@@ -344,17 +346,17 @@ func TestDevOpsClaims(t *testing.T) {
 	}
 }
 
-var claimSeeds = []string{
+var oidcSeeds = []string{
 	`{"iss":"i","sub":"s","aud":"api://AzureADTokenExchange","exp":99999999999,"run_id":"7"}`, `{"iss":"i","sub":"s","aud":["api://AzureADTokenExchange"],"exp":1e3}`,
 	`{"iss":"i","iss":"j"}`, `[]`, ``, `{"iss":7,"sub":"a\u0000b","aud":"api://AzureADTokenExchange","exp":"99999999999"}`,
 }
 
 // FuzzOIDCClaims: only claims of a whole, living token for Entra are recorded, and they are plain.
 func FuzzOIDCClaims(f *testing.F) {
-	if len(claimSeeds) < 5 {
+	if len(oidcSeeds) < 5 {
 		f.Fatal("no seeds")
 	}
-	for _, seed := range claimSeeds {
+	for _, seed := range oidcSeeds {
 		f.Add("h." + base64.RawURLEncoding.EncodeToString([]byte(seed)) + ".s")
 	}
 	f.Fuzz(func(t *testing.T, token string) {
@@ -387,12 +389,12 @@ func TestDevOpsHoldsNoSecret(t *testing.T) {
 		w.Build["templateParameters"] = map[string]any{"api_key": "planted-template", "nested": `{"deep":{"client_secret":"planted-nested"}}`}
 		d := devopsOf(w)
 		if d.OIDC = (&OIDCRequest{URI: w.URL + double.OIDCPath}); pat {
-			d.OIDC, d.Token, d.PAT = nil, fixedToken(double.PAT), true
+			d.OIDC, d.Token, d.PAT = nil, devopsToken(double.PAT), true
 		}
-		var lines bytes.Buffer
-		d.Client.Debug = func(line string) { lines.WriteString(line + "\n") }
+		var lines debugLines
+		d.Client.Debug = lines.add
 		texts := map[string]string{}
-		b, v, l, stored := collectAll(t, d)
+		b, v, l, stored := devopsCollect(t, d)
 		for name, text := range stored {
 			texts[name] = text
 		}
@@ -418,7 +420,7 @@ func TestDevOpsHoldsNoSecret(t *testing.T) {
 				}
 			}
 		}
-		if lines.Len() == 0 || b.Parameters["nested"] != `{"deep":{"client_secret":"[removed]"}}` || !slices.ContainsFunc(b.Removed, func(s string) bool { return strings.HasSuffix(s, " $.parameters.db_password") }) {
+		if lines.String() == "" || b.Parameters["nested"] != `{"deep":{"client_secret":"[removed]"}}` || !slices.ContainsFunc(b.Removed, func(s string) bool { return strings.HasSuffix(s, " $.parameters.db_password") }) {
 			t.Errorf("parameters %q, removed %q", b.Parameters, b.Removed)
 		}
 	}
@@ -430,7 +432,7 @@ func TestDevOpsAnonymous(t *testing.T) {
 	d := devopsOf(w)
 	d.Anonymous = true
 	w.Logs["2_production/1_Job/2_deploy.log"] += "\nstarted by ada@contoso.com"
-	b, v, l, stored := collectAll(t, d)
+	b, v, l, stored := devopsCollect(t, d)
 	nouns, err := json.Marshal([]any{b, v, l})
 	if err != nil {
 		t.Fatal(err)
@@ -461,7 +463,7 @@ func TestDevOpsAsksAtTheSameTime(t *testing.T) {
 	waves := &waveCounter{next: http.DefaultTransport}
 	d.Client.Transport = waves
 	w.Latency = 30 * time.Millisecond
-	collectAll(t, d)
+	devopsCollect(t, d)
 	if waves.most < 9 {
 		t.Errorf("at most %d questions were asked at the same time", waves.most)
 	}
@@ -475,7 +477,7 @@ func TestDevOpsArtifactsThatCannotBeHad(t *testing.T) {
 	w.Fail("artifactName=gone", faults.Answer(410, `{"message":"gone"}`))
 	w.Artifacts = append(w.Artifacts, double.Artifact{Name: "huge", Kind: "Container"})
 	w.Fail("artifactName=huge", faults.Huge(100<<20))
-	b, _, _, _ := collectAll(t, devopsBuildOf(w))
+	b, _, _, _ := devopsCollect(t, devopsBuildOf(w))
 	notes := map[string]string{}
 	for _, a := range b.Artifacts {
 		notes[a.Name] = a.Note
@@ -501,7 +503,7 @@ func TestDevOpsSignedURLs(t *testing.T) {
 		t.Errorf("redirected to plain http: %v", err)
 	}
 	w.Fail("/model/content", faults.Redirect(w.Files+"/A%2Fb/model/content?"+double.Signature))
-	b, _, _, _ := collectAll(t, devopsBuildOf(w))
+	b, _, _, _ := devopsCollect(t, devopsBuildOf(w))
 	if b.Artifacts[2].Digest.IsZero() || len(w.Leaked()) > 0 {
 		t.Errorf("%+v, leaked %q", b.Artifacts[2], w.Leaked())
 	}

@@ -117,7 +117,7 @@ func oidcClaims(token string, now time.Time) (map[string]string, error) {
 	claims := map[string]string{}
 	for _, name := range oidcClaimNames {
 		if raw, ok := all[name]; ok {
-			if claims[name], err = claimText(raw); err != nil {
+			if claims[name], err = oidcText(raw); err != nil {
 				return nil, fmt.Errorf("the token's claim %s: %w", name, err)
 			}
 		}
@@ -125,8 +125,8 @@ func oidcClaims(token string, now time.Time) (map[string]string, error) {
 	return claims, checkClaims(claims, now)
 }
 
-// claimText reads a text, a number, or a list of one text.
-func claimText(raw json.RawMessage) (string, error) {
+// oidcText reads a text, a number, or a list of one text.
+func oidcText(raw json.RawMessage) (string, error) {
 	var list []string
 	if json.Unmarshal(raw, &list) == nil && len(list) == 1 {
 		return plain(list[0]), nil

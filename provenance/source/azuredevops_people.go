@@ -26,15 +26,15 @@ type identityRef struct {
 
 func (i identityRef) isZero() bool { return i == identityRef{} }
 
-// people are the ids of identities, and what stands for them in the record: the object id in Entra, where there is one. Until
+// devopsPeople are the ids of identities, and what stands for them in the record: the object id in Entra, where there is one. Until
 // they are resolved, that is empty.
-type people map[string]string
+type devopsPeople map[string]string
 
 // ownID marks ids of Azure DevOps itself: of service accounts, of groups, and of people whom nobody could look up.
 const ownID = "azure-devops:"
 
 // id is what stands for an identity in the record.
-func (p people) id(id string) string {
+func (p devopsPeople) id(id string) string {
 	id = strings.ToLower(plain(id))
 	if id == "" || strings.Trim(id, "0-") == "" { // the empty GUID is nobody
 		return ""
@@ -47,7 +47,7 @@ func (p people) id(id string) string {
 }
 
 // person is somebody in the record.
-func (p people) person(i identityRef) provenance.Person {
+func (p devopsPeople) person(i identityRef) provenance.Person {
 	person := provenance.Person{ID: p.id(i.ID), Name: unlessRemoved(i.DisplayName)}
 	if name := unlessRemoved(i.UniqueName); strings.Contains(name, "@") {
 		person.Email = name
@@ -81,7 +81,7 @@ func (q *devopsQuestion) resolve(ctx context.Context) error {
 		return q.nonsense("reading identities", errors.New("too many people are named"))
 	}
 	batches := slices.Collect(slices.Chunk(ids, identityBatch))
-	found := make([]people, len(batches))
+	found := make([]devopsPeople, len(batches))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, batch := range batches {
 		group.Go(func() (err error) { found[i], err = q.identities(ctx, batch); return err })
@@ -100,14 +100,14 @@ func (q *devopsQuestion) resolve(ctx context.Context) error {
 }
 
 // identities looks up one batch.
-func (q *devopsQuestion) identities(ctx context.Context, ids []string) (people, error) {
+func (q *devopsQuestion) identities(ctx context.Context, ids []string) (devopsPeople, error) {
 	const operation = "reading identities"
 	query := url.Values{"identityIds": {strings.Join(ids, ",")}, "queryMembership": {"None"}, "properties": {objectIDProperty}}
 	list, _, err := devopsPage[*identityAnswer](ctx, q, q.directory, httpclient.Request{Operation: operation, Path: "/_apis/identities", Query: query})
 	if err != nil {
 		return nil, err
 	}
-	found := people{}
+	found := devopsPeople{}
 	for _, i := range list {
 		if i == nil {
 			continue

@@ -212,14 +212,14 @@ func (l *devopsRelease) told(q *devopsQuestion) provenance.Release {
 	}
 	for _, e := range a.Environments {
 		noun.Environments = append(noun.Environments, provenance.Environment{Name: plain(e.Name), Status: plain(e.Status), Trigger: plain(e.Trigger), At: e.Modified.Time})
-		noun.Approvals = append(noun.Approvals, decided(q.people, plain(e.Name)+", before deployment", e.Before)...)
-		noun.Approvals = append(noun.Approvals, decided(q.people, plain(e.Name)+", after deployment", e.After)...)
+		noun.Approvals = append(noun.Approvals, releaseDecisions(q.people, plain(e.Name)+", before deployment", e.Before)...)
+		noun.Approvals = append(noun.Approvals, releaseDecisions(q.people, plain(e.Name)+", after deployment", e.After)...)
 	}
 	return noun
 }
 
-// decided are approvals as they are recorded. Those that nobody was asked for are none.
-func decided(p people, of string, approvals []releaseApproval) (all []provenance.Approval) {
+// releaseDecisions are approvals as they are recorded. Those that nobody was asked for are none.
+func releaseDecisions(p devopsPeople, of string, approvals []releaseApproval) (all []provenance.Approval) {
 	for _, a := range approvals {
 		if a.Automated {
 			continue

@@ -28,7 +28,7 @@ func devopsClient() Client {
 // devopsOf is the source under test, which asks for everything.
 func devopsOf(c *double.Collection) AzureDevOps {
 	return AzureDevOps{Collection: c.URL + "/", Project: double.Project, BuildID: "9007199254740993", RepositoryProvider: "TfsGit", RepositoryID: double.RepositoryID,
-		Commit: double.Commit, ReleaseID: "214", Token: fixedToken(double.Token), Client: devopsClient()}
+		Commit: double.Commit, ReleaseID: "214", Token: devopsToken(double.Token), Client: devopsClient()}
 }
 
 // devopsBuildOf asks for the build alone, with the job's OIDC token.
@@ -39,12 +39,12 @@ func devopsBuildOf(c *double.Collection) AzureDevOps {
 	return d
 }
 
-func fixedToken(value string) Token {
+func devopsToken(value string) Token {
 	return func(context.Context) (string, error) { return value, nil }
 }
 
-// collectAll collects, and gives the nouns without the functions that open what is stored; what is stored comes as texts by name.
-func collectAll(t *testing.T, s provenance.Source) (b *provenance.Build, v *provenance.Review, l *provenance.Release, stored map[string]string) {
+// devopsCollect collects, and gives the nouns without the functions that open what is stored; what is stored comes as texts by name.
+func devopsCollect(t *testing.T, s provenance.Source) (b *provenance.Build, v *provenance.Review, l *provenance.Release, stored map[string]string) {
 	t.Helper()
 	evidence, err := s.Collect(t.Context())
 	if err != nil {
@@ -57,7 +57,7 @@ func collectAll(t *testing.T, s provenance.Source) (b *provenance.Build, v *prov
 	stored = map[string]string{}
 	read := func(s *provenance.Stored) {
 		if s.Open != nil {
-			stored[s.Name] = readStored(t, *s)
+			stored[s.Name] = devopsStored(t, *s)
 			s.Open = nil
 		}
 	}
@@ -78,8 +78,8 @@ func collectAll(t *testing.T, s provenance.Source) (b *provenance.Build, v *prov
 	return b, v, l, stored
 }
 
-// readStored reads what is stored, and checks what is said of it.
-func readStored(t *testing.T, s provenance.Stored) string {
+// devopsStored reads what is stored, and checks what is said of it.
+func devopsStored(t *testing.T, s provenance.Stored) string {
 	t.Helper()
 	r, err := s.Open()
 	if err != nil {
@@ -102,7 +102,7 @@ var (
 func TestDevOpsBuild(t *testing.T) {
 	c := double.New(t)
 	c.PageSize = 1
-	got, _, _, stored := collectAll(t, devopsBuildOf(c))
+	got, _, _, stored := devopsCollect(t, devopsBuildOf(c))
 	home := c.URL + "/Mortgage%20ML/"
 	want := &provenance.Build{
 		Grounds: provenance.Grounds{Basis: provenance.Reported}, Answered: got.Answered,
@@ -120,16 +120,16 @@ func TestDevOpsBuild(t *testing.T) {
 		WorkItems: []provenance.WorkItem{{ID: "1815", Type: "User Story", Title: "Recent applications count more", State: "Active"}, {ID: "1816"}},
 		Approvals: []provenance.Approval{{Of: "stage test", Approver: devopsGrace, Status: "approved", At: devopsAt(1, 58), Comment: "as discussed"}},
 		Artifacts: []provenance.BuildArtifact{
-			{Name: "drop", Kind: "Container", Size: 5, Digest: dirHashOf(t, map[string]string{"a.txt": "drop\n"}), Files: 1},
+			{Name: "drop", Kind: "Container", Size: 5, Digest: zipDirHashOf(t, map[string]string{"a.txt": "drop\n"}), Files: 1},
 			{Name: "lake", Kind: "PipelineArtifact", Size: double.BuildID, RootID: "0A1B2Clake", Note: "it is larger than 64 MiB"},
-			{Name: "model", Kind: "PipelineArtifact", Size: 17, RootID: "0A1B2Cmodel", Digest: dirHashOf(t, map[string]string{"model.bin": "weights", "conf/model.json": `{"name":"m"}`}), Files: 2},
+			{Name: "model", Kind: "PipelineArtifact", Size: 17, RootID: "0A1B2Cmodel", Digest: zipDirHashOf(t, map[string]string{"model.bin": "weights", "conf/model.json": `{"name":"m"}`}), Files: 2},
 			{Name: "share", Kind: "FilePath", Note: "its files do not lie in Azure DevOps"},
 		},
 		Claims: map[string]string{"sub": "p://contoso/Mortgage ML/nightly", "aud": "api://AzureADTokenExchange", "org_id": "0b7e5e0e-0000-4000-8000-00000000000a",
 			"prj_id": double.ProjectID, "def_id": "7", "rpo_id": double.RepositoryID, "rpo_uri": home + "_git/mortgage", "rpo_ver": double.Commit, "rpo_ref": "refs/heads/main",
 			"run_id": "9007199254740993", "iss": "https://vstoken.dev.azure.com/0b7e5e0e-0000-4000-8000-00000000000a", "iat": "1795401000", "exp": "1795401600"},
 	}
-	checkNoun(t, got, want)
+	checkDevOpsNoun(t, got, want)
 	if got.Answer.Name != "azure-devops-build-9007199254740993.json" || got.Answer.MediaType != AnswersMediaType || got.AskedAt != devopsAsked.Truncate(time.Second) || len(got.Notes) > 0 {
 		t.Errorf("answered %+v", got.Answered)
 	}
@@ -147,7 +147,7 @@ func devopsAt(hour, minute int) time.Time {
 	return time.Date(2026, 11, 23, hour, minute, 0, 0, time.UTC)
 }
 
-func checkNoun(t *testing.T, got, want any) {
+func checkDevOpsNoun(t *testing.T, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
 		g, _ := json.MarshalIndent(got, "", " ")
@@ -156,8 +156,8 @@ func checkNoun(t *testing.T, got, want any) {
 	}
 }
 
-// dirHashOf is what Go's own dirhash says of the files.
-func dirHashOf(t *testing.T, files map[string]string) provenance.Digest {
+// zipDirHashOf is what Go's own dirhash says of the files.
+func zipDirHashOf(t *testing.T, files map[string]string) provenance.Digest {
 	t.Helper()
 	var names []string
 	for name := range files {
@@ -185,7 +185,7 @@ func TestDevOpsConfirmsThePipeline(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := evidence.(provenance.Pipeline)
-	b, _, _, _ := collectAll(t, devopsBuildOf(c))
+	b, _, _, _ := devopsCollect(t, devopsBuildOf(c))
 	if p.InvocationID != b.URL || p.Definition != b.Definition.URL || p.CommitID != b.Commit || p.Ref != b.Ref || p.Reason != b.Reason || p.Repository != b.Repository || !b.Confirms(p) {
 		t.Errorf("the variables say %+v\nthe service says %+v", p, b)
 	}
@@ -195,8 +195,8 @@ func TestDevOpsReview(t *testing.T) {
 	c := double.New(t)
 	d := devopsOf(c)
 	d.ReleaseID = ""
-	_, got, _, _ := collectAll(t, d)
-	checkNoun(t, got, &provenance.Review{
+	_, got, _, _ := devopsCollect(t, d)
+	checkDevOpsNoun(t, got, &provenance.Review{
 		Grounds: provenance.Grounds{Basis: provenance.Reported}, Answered: got.Answered, Host: c.URL, Repository: "Mortgage ML/mortgage", Commit: double.Commit,
 		Pusher: devopsAda, Pushed: devopsAt(1, 30),
 		PullRequests: []provenance.PullRequest{{ID: "88", URL: c.URL + "/Mortgage%20ML/_git/mortgage/pullrequest/88", Title: "Weight recent applications", State: "completed",
@@ -211,9 +211,9 @@ func TestDevOpsReview(t *testing.T) {
 func TestDevOpsRelease(t *testing.T) {
 	c := double.New(t)
 	c.PageSize = 1
-	_, _, got, stored := collectAll(t, devopsOf(c))
+	_, _, got, stored := devopsCollect(t, devopsOf(c))
 	home := c.URL + "/Mortgage%20ML/"
-	checkNoun(t, got, &provenance.Release{
+	checkDevOpsNoun(t, got, &provenance.Release{
 		Grounds: provenance.Grounds{Basis: provenance.Reported}, Answered: got.Answered, Logs: got.Logs,
 		URL: home + "_releaseProgress?releaseId=214", ID: "214", Name: "Release-214", Definition: provenance.Definition{ID: "3", URL: home + "_release?definitionId=3", Name: "mortgage release", Revision: "4"},
 		Reason: "continuousIntegration", Creator: devopsAda, Created: devopsAt(2, 25), Builds: []string{"mortgage nightly 20261123.1 9007199254740993"},
@@ -237,8 +237,8 @@ func TestDevOpsRelease(t *testing.T) {
 func TestDevOpsPAT(t *testing.T) {
 	c := double.New(t)
 	d := devopsOf(c)
-	d.Token, d.PAT = fixedToken(double.PAT), true
-	b, v, l, _ := collectAll(t, d)
+	d.Token, d.PAT = devopsToken(double.PAT), true
+	b, v, l, _ := devopsCollect(t, d)
 	if b == nil || v == nil || l == nil {
 		t.Error("something is missing")
 	}
@@ -251,8 +251,8 @@ func TestDevOpsPAT(t *testing.T) {
 // TestDevOpsAnswersTheSameTwice: the time of asking aside, the same facts are stored as the same bytes.
 func TestDevOpsAnswersTheSameTwice(t *testing.T) {
 	c := double.New(t)
-	b1, v1, l1, _ := collectAll(t, devopsOf(c))
-	b2, v2, l2, _ := collectAll(t, devopsOf(c))
+	b1, v1, l1, _ := devopsCollect(t, devopsOf(c))
+	b2, v2, l2, _ := devopsCollect(t, devopsOf(c))
 	if b1.Answer.Digest != b2.Answer.Digest || v1.Answer.Digest != v2.Answer.Digest || l1.Answer.Digest != l2.Answer.Digest || l1.Logs.Digest != l2.Logs.Digest {
 		t.Error("the same answers have two digests")
 	}
@@ -282,7 +282,7 @@ func TestDevOpsPools(t *testing.T) {
 		if c.fault != 0 {
 			w.Fail("distributedtask/queues/", faults.Answer(c.fault, `{"message":"VS800075"}`))
 		}
-		b, _, _, _ := collectAll(t, devopsBuildOf(w))
+		b, _, _, _ := devopsCollect(t, devopsBuildOf(w))
 		if b.Pool != c.pool || b.Hosted != c.hosted || strings.Join(b.Notes, "") != c.note {
 			t.Errorf("%s: pool %q, hosted %t, notes %q", name, b.Pool, b.Hosted, b.Notes)
 		}
@@ -294,7 +294,7 @@ func TestDevOpsPeopleWithoutLookup(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		c := double.New(t)
 		c.Fail("/_apis/identities", faults.Answer(status, `{"message":"no"}`), faults.Answer(status, `{"message":"no"}`), faults.Answer(status, `{"message":"no"}`))
-		b, v, l, _ := collectAll(t, devopsOf(c))
+		b, v, l, _ := devopsCollect(t, devopsOf(c))
 		own := provenance.Person{ID: "azure-devops:" + double.Ada, Name: "Ada Lovelace", Email: "ada@contoso.com"}
 		if b.RequestedFor != own || v.Pusher != own || l.Creator != own || b.Changes[0].Pusher != own.ID {
 			t.Errorf("%+v %+v %+v", b.RequestedFor, v.Pusher, l.Creator)
@@ -340,7 +340,7 @@ func TestDevOpsMisuse(t *testing.T) {
 	c := double.New(t)
 	for name, change := range map[string]func(*AzureDevOps){
 		"no token":                func(d *AzureDevOps) { d.Token = nil },
-		"an empty token":          func(d *AzureDevOps) { d.Token = fixedToken(" ") },
+		"an empty token":          func(d *AzureDevOps) { d.Token = devopsToken(" ") },
 		"plain http":              func(d *AzureDevOps) { d.Collection = "http://tfs.contoso.com/x" },
 		"no collection":           func(d *AzureDevOps) { d.Collection = "" },
 		"no project":              func(d *AzureDevOps) { d.Project = "" },

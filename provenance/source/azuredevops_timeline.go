@@ -17,9 +17,9 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
 )
 
-// timeline is how far a build is: stages, their checkpoints, jobs, tasks.
+// devopsTimeline is how far a build is: stages, their checkpoints, jobs, tasks.
 // Source: https://learn.microsoft.com/rest/api/azure/devops/build/timeline/get
-type timeline struct {
+type devopsTimeline struct {
 	Records []timelineRecord `json:"records"`
 }
 
@@ -116,7 +116,7 @@ func (q *devopsQuestion) approvals(ctx context.Context, operation string, ids []
 }
 
 // decisions are the approvals as they are recorded: one for each who had to decide.
-func (b *devopsBuild) decisions(p people) (all []provenance.Approval) {
+func (b *devopsBuild) decisions(p devopsPeople) (all []provenance.Approval) {
 	for _, a := range b.approvals {
 		of := b.timeline.stageOf(a.ID)
 		for _, step := range a.Steps {
@@ -137,7 +137,7 @@ func (b *devopsBuild) decisions(p people) (all []provenance.Approval) {
 }
 
 // stageOf names the stage that a record belongs to.
-func (t timeline) stageOf(id string) string {
+func (t devopsTimeline) stageOf(id string) string {
 	for range 10 { // records are nested four deep
 		at := slices.IndexFunc(t.Records, func(r timelineRecord) bool { return strings.EqualFold(r.ID, id) })
 		if at < 0 {

@@ -132,7 +132,7 @@ func (q *githubQuestion) prune(label string, answer *httpclient.Answer) error {
 	if err := decoder.Decode(&whole); err != nil {
 		return err
 	}
-	removed := pruned("$", whole)
+	removed := githubPruned("$", whole)
 	q.lock.Lock()
 	for _, path := range removed {
 		q.removed = append(q.removed, label+" "+path)
@@ -143,8 +143,8 @@ func (q *githubQuestion) prune(label string, answer *httpclient.Answer) error {
 	return err
 }
 
-// pruned tells what it took out.
-func pruned(path string, v any) (removed []string) {
+// githubPruned tells what it took out.
+func githubPruned(path string, v any) (removed []string) {
 	drop := func(path string, from map[string]any, keys ...string) {
 		for _, key := range keys {
 			if _, there := from[key]; there {
@@ -155,7 +155,7 @@ func pruned(path string, v any) (removed []string) {
 	}
 	if list, ok := v.([]any); ok {
 		for i, item := range list {
-			removed = append(removed, pruned(fmt.Sprintf("%s[%d]", path, i), item)...)
+			removed = append(removed, githubPruned(fmt.Sprintf("%s[%d]", path, i), item)...)
 		}
 	}
 	if object, ok := v.(map[string]any); ok {

@@ -17,7 +17,7 @@ import (
 
 // githubOf is the source under test.
 func githubOf(a *double.API) GitHub {
-	return GitHub{API: a.URL, Repository: double.Repository, Commit: double.Commit, Ref: "refs/heads/main", Token: fixedToken(double.Token), Client: devopsClient()}
+	return GitHub{API: a.URL, Repository: double.Repository, Commit: double.Commit, Ref: "refs/heads/main", Token: devopsToken(double.Token), Client: devopsClient()}
 }
 
 func githubPerson(id int64, login string) provenance.Person {
@@ -28,10 +28,10 @@ func TestGitHubReview(t *testing.T) {
 	for _, size := range []int{0, 1, 2} {
 		a := double.New(t)
 		a.PageSize = size
-		_, got, _, stored := collectAll(t, githubOf(a))
+		_, got, _, stored := devopsCollect(t, githubOf(a))
 		web := strings.TrimSuffix(a.URL, double.Base)
 		grace, old := githubPerson(double.Grace, "ghopper"), strings.Repeat("8", 40)
-		checkNoun(t, got, &provenance.Review{
+		checkDevOpsNoun(t, got, &provenance.Review{
 			Grounds:  provenance.Grounds{Basis: provenance.Reported, BasisOf: map[string]provenance.Basis{"author": provenance.Declared, "committer": provenance.Declared}},
 			Answered: got.Answered, Host: web, Repository: double.Repository, Commit: double.Commit,
 			Author: githubPerson(double.Ada, "ada-l"), Committer: githubPerson(19864447, "web-flow"), Pusher: grace, Pushed: devopsAt(1, 30), Verified: "valid",
@@ -84,7 +84,7 @@ func TestGitHubPusher(t *testing.T) {
 		a := double.New(t)
 		g := githubOf(a)
 		c.change(a, &g)
-		_, v, _, _ := collectAll(t, g)
+		_, v, _, _ := devopsCollect(t, g)
 		if v.Pusher != c.pusher || strings.Join(v.Notes, "") != c.note {
 			t.Errorf("%s: pusher %+v, notes %q", name, v.Pusher, v.Notes)
 		}
@@ -97,7 +97,7 @@ func TestGitHubPublic(t *testing.T) {
 	a.Public = true
 	g := githubOf(a)
 	g.Token = nil
-	if _, v, _, _ := collectAll(t, g); v.Verified != "valid" {
+	if _, v, _, _ := devopsCollect(t, g); v.Verified != "valid" {
 		t.Errorf("%+v", v)
 	}
 	a.Public = false
@@ -109,7 +109,7 @@ func TestGitHubPublic(t *testing.T) {
 func TestGitHubMisuse(t *testing.T) {
 	a := double.New(t)
 	for name, change := range map[string]func(*GitHub){
-		"an empty token":        func(g *GitHub) { g.Token = fixedToken("") },
+		"an empty token":        func(g *GitHub) { g.Token = devopsToken("") },
 		"no repository":         func(g *GitHub) { g.Repository = "" },
 		"a name alone":          func(g *GitHub) { g.Repository = "mortgage" },
 		"a path":                func(g *GitHub) { g.Repository = "contoso/mortgage/.." },
@@ -242,12 +242,14 @@ func TestGitHubRefusals(t *testing.T) {
 			a.Reviews["88"] = append(a.Reviews["88"], a.Reviews["88"][0])
 		}, "", "stands in it twice"},
 		"pages in a circle": {func(a *double.API, g *GitHub) {
-			a.Fail("/reviews", linked(a.URL+"/repos/contoso/mortgage/pulls/88/reviews?a=1"), linked(a.URL+"/repos/contoso/mortgage/pulls/88/reviews?a=1"), linked(""))
+			a.Fail("/reviews", githubLinked(a.URL+"/repos/contoso/mortgage/pulls/88/reviews?a=1"), githubLinked(a.URL+"/repos/contoso/mortgage/pulls/88/reviews?a=1"), githubLinked(""))
 		}, "", "in a circle"},
-		"a page of another host": {func(a *double.API, g *GitHub) { a.Fail("/reviews", linked("https://evil.example/api/v3/x")) }, "", "leads to https://evil.example"},
-		"a page outside the API": {func(a *double.API, g *GitHub) { a.Fail("/reviews", linked(strings.TrimSuffix(a.URL, "/v3")+"/x")) }, "", "which was not configured"},
-		"a page that climbs":     {func(a *double.API, g *GitHub) { a.Fail("/reviews", linked(a.URL+"/../x")) }, "", "no URL"},
-		"pages without end":      {func(a *double.API, g *GitHub) { a.Fail("/reviews", endlessLinks(a)...) }, "", "more than 50 pages"},
+		"a page of another host": {func(a *double.API, g *GitHub) { a.Fail("/reviews", githubLinked("https://evil.example/api/v3/x")) }, "", "leads to https://evil.example"},
+		"a page outside the API": {func(a *double.API, g *GitHub) {
+			a.Fail("/reviews", githubLinked(strings.TrimSuffix(a.URL, "/v3")+"/x"))
+		}, "", "which was not configured"},
+		"a page that climbs": {func(a *double.API, g *GitHub) { a.Fail("/reviews", githubLinked(a.URL+"/../x")) }, "", "no URL"},
+		"pages without end":  {func(a *double.API, g *GitHub) { a.Fail("/reviews", githubEndless(a)...) }, "", "more than 50 pages"},
 		"too many pull requests": {func(a *double.API, g *GitHub) {
 			for n := range maxPulls {
 				a.Pulls = append(a.Pulls, map[string]any{"number": 100 + n})
@@ -267,34 +269,34 @@ func TestGitHubRefusals(t *testing.T) {
 	}
 }
 
-// linked is an empty page with a link to a next one.
-func linked(to string) faults.Fault {
+// githubLinked is an empty page with a link to a next one.
+func githubLinked(to string) faults.Fault {
 	return func(out http.ResponseWriter, req *http.Request) {
 		out.Header().Set("Link", "<"+to+`>; rel="next"`)
 		faults.Answer(200, `[]`)(out, req)
 	}
 }
 
-func endlessLinks(a *double.API) (all []faults.Fault) {
+func githubEndless(a *double.API) (all []faults.Fault) {
 	for n := range githubPages + 1 {
-		all = append(all, linked(fmt.Sprintf("%s/repos/contoso/mortgage/pulls/88/reviews?page=%d", a.URL, n)))
+		all = append(all, githubLinked(fmt.Sprintf("%s/repos/contoso/mortgage/pulls/88/reviews?page=%d", a.URL, n)))
 	}
 	return all
 }
 
-var linkSeeds = []string{
+var githubSeeds = []string{
 	`<https://api.github.com/x?page=2>; rel="next", <https://api.github.com/x?page=5>; rel="last"`, `<https://a/>; rel="prev"`, `<https://a/>;rel=next`, `garbage`, ``, `<a,b>; rel="next"`,
 }
 
 // FuzzGitHubLink: a link to the next page stays within the API, whatever a server writes.
 func FuzzGitHubLink(f *testing.F) {
-	if len(linkSeeds) < 5 {
+	if len(githubSeeds) < 5 {
 		f.Fatal("no seeds")
 	}
-	if next := githubNextLink(linkSeeds[0]); next != "https://api.github.com/x?page=2" {
+	if next := githubNextLink(githubSeeds[0]); next != "https://api.github.com/x?page=2" {
 		f.Fatal(next)
 	}
-	for _, seed := range linkSeeds {
+	for _, seed := range githubSeeds {
 		f.Add(seed)
 	}
 	q, err := GitHub{API: "https://git.contoso.com/api/v3", Repository: double.Repository, Commit: double.Commit}.question()
@@ -316,9 +318,9 @@ func TestGitHubHoldsNoSecret(t *testing.T) {
 	a.Pulls[0]["title"] = "with " + double.Token
 	a.Pulls[0]["body"] = "password=planted-body https://ada:planted-url@host/"
 	g := githubOf(a)
-	var lines strings.Builder
-	g.Client.Debug = func(line string) { lines.WriteString(line + "\n") }
-	_, v, _, texts := collectAll(t, g)
+	var lines debugLines
+	g.Client.Debug = lines.add
+	_, v, _, texts := devopsCollect(t, g)
 	noun, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +345,7 @@ func TestGitHubAnonymous(t *testing.T) {
 	a := double.New(t)
 	g := githubOf(a)
 	g.Anonymous = true
-	_, v, _, texts := collectAll(t, g)
+	_, v, _, texts := devopsCollect(t, g)
 	noun, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
@@ -368,7 +370,7 @@ func TestGitHubAsksAtTheSameTime(t *testing.T) {
 	g := githubOf(a)
 	waves := &waveCounter{next: http.DefaultTransport}
 	g.Client.Transport = waves
-	collectAll(t, g)
+	devopsCollect(t, g)
 	if waves.most < 3 {
 		t.Errorf("at most %d questions were asked at the same time", waves.most)
 	}

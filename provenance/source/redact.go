@@ -38,17 +38,17 @@ func (r *redactor) value(path string, v any) any {
 // embedded redacts JSON that stands in a string, as Azure DevOps writes the parameters of a build. It stays as it is if nothing
 // in it is secret.
 func (r *redactor) embedded(path, s string) (string, bool) {
-	if !strings.HasPrefix(strings.TrimSpace(s), "{") || !json.Valid([]byte(s)) {
+	if begin := strings.TrimSpace(s); begin == "" || !strings.Contains("{[", begin[:1]) || !json.Valid([]byte(s)) {
 		return "", false
 	}
 	decoder := json.NewDecoder(strings.NewReader(s))
 	decoder.UseNumber()
-	var inner map[string]any
+	var inner any
 	if err := decoder.Decode(&inner); err != nil {
 		return "", false
 	}
 	before := len(r.removed)
-	redacted, err := canonicalJSON(r.object(path, inner))
+	redacted, err := canonicalJSON(r.value(path, inner))
 	if err != nil {
 		return "", false
 	}
@@ -95,12 +95,12 @@ func impersonal(key, text string) bool {
 // mailAddress is one of a person, in text that somebody wrote.
 var mailAddress = regexp.MustCompile(`[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+`)
 
-// trailer is a line at the end of a commit's message that names a person.
-var trailer = regexp.MustCompile(`(?m)^([A-Za-z]+(?:-[A-Za-z]+)*-[Bb]y: *)[^\r\n]+`)
+// personTrailer is a line at the end of a commit's message that names a person.
+var personTrailer = regexp.MustCompile(`(?m)^([A-Za-z]+(?:-[A-Za-z]+)*-[Bb]y: *)[^\r\n]+`)
 
 // nobody takes people out of text that somebody wrote.
 func nobody(s string) string {
-	s = trailer.ReplaceAllString(s, "${1}"+redact.Removed)
+	s = personTrailer.ReplaceAllString(s, "${1}"+redact.Removed)
 	return mailAddress.ReplaceAllString(s, redact.Removed)
 }
 
