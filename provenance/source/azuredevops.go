@@ -126,11 +126,25 @@ func (d AzureDevOps) site() (s devopsSite, err error) {
 	if s.buildID == "" && s.releaseID == "" {
 		return s, provenance.Misuse("it is BUILD_BUILDID", "Azure DevOps is asked for neither a build nor a release")
 	}
-	if d.OIDC != nil && d.PAT {
-		return s, provenance.Misuse("use the job's own token", "a personal access token cannot ask for the job's OIDC token")
+	if err = s.checkOIDC(); err != nil {
+		return s, err
 	}
 	s.commit, err = d.ownCommit()
 	return s, err
+}
+
+// checkOIDC tells whether the job's OIDC token can be asked for, and compared with something.
+func (s devopsSite) checkOIDC() error {
+	switch {
+	case s.OIDC == nil:
+		return nil
+	case s.PAT:
+		return provenance.Misuse("use the job's own token", "a personal access token cannot ask for the job's OIDC token")
+	case s.buildID == "":
+		return provenance.Misuse("give the build's id, too: it is BUILD_BUILDID", "the job's OIDC token is asked for, and no build to compare it with")
+	}
+	_, _, err := s.oidcPlace(s.OIDC.URI)
+	return err
 }
 
 // ownCommit is the commit to ask for: none, unless its repository is one of Azure DevOps.

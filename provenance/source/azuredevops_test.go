@@ -355,6 +355,7 @@ func TestDevOpsMisuse(t *testing.T) {
 		"no commit":               func(d *AzureDevOps) { d.Commit = "" },
 		"half a commit":           func(d *AzureDevOps) { d.Commit = "55555" },
 		"a PAT for OIDC":          func(d *AzureDevOps) { d.OIDC, d.PAT = &OIDCRequest{URI: c.URL + double.OIDCPath}, true },
+		"OIDC without a build":    func(d *AzureDevOps) { d.OIDC, d.BuildID = &OIDCRequest{URI: c.URL + double.OIDCPath}, "" },
 		"OIDC elsewhere":          func(d *AzureDevOps) { d.OIDC = &OIDCRequest{URI: "https://evil.example" + double.OIDCPath} },
 		"OIDC at the cloud":       func(d *AzureDevOps) { d.OIDC = &OIDCRequest{URI: "https://dev.azure.com/x" + double.OIDCPath} },
 		"OIDC at another port":    func(d *AzureDevOps) { d.OIDC = &OIDCRequest{URI: "http://127.0.0.1:1" + double.OIDCPath} },
