@@ -86,7 +86,7 @@ func exampleBuild(collection string, answer Stored) Build {
 
 func exampleRelease(collection string, answer, logs Stored) Release {
 	r := Release{URL: collection + "_releaseProgress?releaseId=214", ID: "214", Name: "Release-214", Definition: Definition{ID: "3", Name: "mortgage", Revision: "4"},
-		Reason: "continuousIntegration", Creator: ada, Created: at(2, 25), Builds: []string{"mortgage nightly 20261123.1"},
+		Reason: "continuousIntegration", Creator: ada, Created: at(2, 25), Builds: []string{"mortgage nightly 20261123.1 4711"},
 		Environments: []Environment{{Name: "test", Status: "inProgress", Trigger: "afterSuccessfulEnvironment", At: at(2, 26)}},
 		Approvals:    []Approval{{Of: "test, before deployment", Approver: grace, Status: "approved", At: at(2, 26)}}, LastSuccess: "Release-213", Logs: logs}
 	r.Grounds, r.Answered = reported(answer)
@@ -94,7 +94,7 @@ func exampleRelease(collection string, answer, logs Stored) Release {
 }
 
 func exampleReview(answer Stored) Review {
-	v := Review{Host: "https://dev.azure.com/contoso", Repository: "mortgage", Commit: strings.Repeat("5", 40), Pusher: ada, Pushed: at(1, 30), Verified: "unsigned",
+	v := Review{Host: "https://dev.azure.com/contoso", Repository: "Mortgage/mortgage", Commit: strings.Repeat("5", 40), Author: ada, Committer: grace, Pusher: ada, Pushed: at(1, 30), Verified: "unsigned",
 		PullRequests: []PullRequest{{ID: "88", URL: "https://dev.azure.com/contoso/Mortgage/_git/mortgage/pullrequest/88", Title: "Weight recent applications", State: "completed",
 			Source: "refs/heads/recent", Target: "refs/heads/main", Author: ada, MergedBy: ada, Merged: at(1, 30), Commit: strings.Repeat("5", 40),
 			Reviewers: []Reviewer{{Person: grace, Vote: "approved", Of: strings.Repeat("8", 40), Required: true}, {Person: Person{Name: "[Mortgage]\\Risk"}, Vote: "no vote", Group: true}}}}}

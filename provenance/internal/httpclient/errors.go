@@ -24,6 +24,7 @@ type StatusError struct {
 	Code      string // the service's own: RESOURCE_DOES_NOT_EXIST; empty if the answer had none
 	Message   string
 	RequestID string
+	Header    http.Header // of the answer: foreign text, as it came
 }
 
 // Error is the sentence.
@@ -52,7 +53,7 @@ var hints = map[int]string{
 // refusedBy makes the error for an answer with another status.
 func (c *Client) refusedBy(operation string, a Answer) error {
 	code, message := c.complaint(a)
-	e := &StatusError{Service: c.service, Operation: operation, Status: a.Status, Code: code, Message: message, RequestID: a.RequestID}
+	e := &StatusError{Service: c.service, Operation: operation, Status: a.Status, Code: code, Message: message, RequestID: a.RequestID, Header: a.Header}
 	if wait, asked := c.retryAfter(&http.Response{Header: a.Header}); asked {
 		return provenance.WithHint(e, fmt.Sprintf("the service asks to wait %s before the next attempt", wait))
 	}
