@@ -111,6 +111,18 @@ func (t Tool) addTo(r *Record) error {
 	return nil
 }
 
+// Beside lists what lies beside the image, each digest once; redacted is the part of it that services or people wrote, and that
+// could hold a secret of theirs.
+func Beside(evidence ...Evidence) (all, redacted []Stored, err error) {
+	var r Record
+	for _, e := range evidence {
+		if err := e.addTo(&r); err != nil {
+			return nil, nil, err
+		}
+	}
+	return r.Stored(), r.Answers(), nil
+}
+
 // gather joins evidence into one record. The order of the evidence does not matter: lists are sorted.
 func gather(evidence []Evidence) (Record, error) {
 	record := Record{Data: []Folder{}, Checks: []Fact{}}

@@ -19,9 +19,16 @@ import (
 // askSources asks who and what: the repository, the pipeline, the run, the registry, all at the same time. The first that fails
 // ends it: there is no statement with a hole.
 func (r *recorder) askSources() error {
+	sources, err := r.sources()
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(r.ctx)
 	r.add(provenance.Tool{Name: "provenance", Version: version()})
-	for _, s := range r.sources() {
+	if r.anonymous() {
+		r.add(provenance.IDsOnly{})
+	}
+	for _, s := range sources {
 		group.Go(func() error {
 			e, err := s.Collect(ctx)
 			if err == nil {
@@ -45,7 +52,7 @@ func (r *recorder) readData() error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(r.ctx)
-	if r.cfg.Model != "" {
+	if len(r.cfg.Model) > 0 {
 		group.Go(func() error { return r.model(ctx) })
 	}
 	group.Go(func() error { return r.folders(ctx) })
@@ -55,51 +62,22 @@ func (r *recorder) readData() error {
 func (r *recorder) add(e provenance.Evidence) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	r.evidence = append(r.evidence, e)
+	r.evidence = append(r.evidence, flatten(e)...)
 }
 
-// sources are the places that are asked, one line each.
-func (r *recorder) sources() []provenance.Source {
-	ref := ""
-	if r.getenv("TF_BUILD") != "" { // Azure Pipelines checks out a commit, not a branch, and only it can say which branch that is
-		ref = r.getenv("BUILD_SOURCEBRANCH")
-	}
-	sources := []provenance.Source{
-		source.Git{Dir: r.cfg.Repo, Ref: ref, Expect: r.getenv("BUILD_SOURCEVERSION"), Getenv: r.getenv},
-		source.Pipeline{Getenv: r.getenv, BuilderID: r.cfg.BuilderID, Now: time.Now},
-	}
-	if r.cfg.DatabricksRun != "" {
-		sources = append(sources, source.Databricks{
-			Host: r.cfg.DatabricksHost, RunID: r.cfg.DatabricksRun, Token: r.token,
-			Client: source.Client{Transport: transport(), Debug: r.debug()},
-		})
-	}
-	return sources
+// sources are the places that are asked: the work tree, the pipeline's variables, and services.
+func (r *recorder) sources() ([]provenance.Source, error) {
+	services, err := r.services()
+	return append(services, r.git(), source.Pipeline{Getenv: r.getenv, BuilderID: r.cfg.BuilderID, Now: time.Now}), err
 }
 
-// model hashes the model, and searches it in the image.
-func (r *recorder) model(ctx context.Context) error {
-	opened, err := storage.Open(ctx, r.cfg.Model, r.storageOptions())
-	if err != nil {
-		return err
+// git is the work tree. Azure Pipelines checks out a commit, not a branch, and only it can say which branch that is.
+func (r *recorder) git() source.Git {
+	g := source.Git{Dir: r.cfg.Repo, Expect: r.getenv("BUILD_SOURCEVERSION"), Getenv: r.getenv}
+	if r.getenv("TF_BUILD") != "" {
+		g.Ref = r.getenv("BUILD_SOURCEBRANCH")
 	}
-	name := r.cfg.ModelName
-	if name == "" {
-		name = path.Base(strings.TrimSuffix(opened.URI(), "/"))
-	}
-	o, err := r.folderOptions(opened.URI())
-	if err != nil {
-		return err
-	}
-	model, files, err := folder.Model(ctx, name, r.cfg.ModelVersion, opened, o)
-	if err != nil {
-		return err
-	}
-	if model.Locations, err = r.image.Find(ctx, files); err != nil {
-		return err
-	}
-	r.add(model)
-	return nil
+	return g
 }
 
 // transport obeys HTTPS_PROXY and NO_PROXY; a private CA is trusted through SSL_CERT_FILE, as everywhere in Go.

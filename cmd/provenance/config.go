@@ -18,27 +18,49 @@ import (
 
 // config is provenance.yaml: the flags of record, under the same names.
 type config struct {
-	Image          string   `yaml:"image"`
-	Platform       string   `yaml:"platform"`
-	Data           []string `yaml:"data"`
-	DataList       string   `yaml:"data-list"`
-	Manifest       []string `yaml:"manifest"`
-	Listing        []string `yaml:"listing"`
-	Previous       string   `yaml:"previous"`
-	Reuse          string   `yaml:"reuse"`
-	State          string   `yaml:"state"`
-	Workers        int      `yaml:"workers"`
-	StorageAccount []string `yaml:"storage-account-id"`
-	Model          string   `yaml:"model"`
-	ModelName      string   `yaml:"model-name"`
-	ModelVersion   string   `yaml:"model-version"`
-	DatabricksHost string   `yaml:"databricks-host"`
-	DatabricksRun  string   `yaml:"databricks-run"`
-	Repo           string   `yaml:"repo"`
-	Key            string   `yaml:"key"`
-	Statement      string   `yaml:"statement"`
-	Bundle         string   `yaml:"bundle"`
-	BuilderID      string   `yaml:"builder-id"`
+	Image          string    `yaml:"image"`
+	Platform       string    `yaml:"platform"`
+	Data           []string  `yaml:"data"`
+	DataList       string    `yaml:"data-list"`
+	Manifest       []string  `yaml:"manifest"`
+	Listing        []string  `yaml:"listing"`
+	Previous       string    `yaml:"previous"`
+	Reuse          string    `yaml:"reuse"`
+	State          string    `yaml:"state"`
+	Workers        int       `yaml:"workers"`
+	StorageAccount []string  `yaml:"storage-account-id"`
+	Model          oneOrMore `yaml:"model"`
+	ModelName      string    `yaml:"model-name"`
+	ModelVersion   string    `yaml:"model-version"`
+	DatabricksHost string    `yaml:"databricks-host"`
+	DatabricksRun  string    `yaml:"databricks-run"`
+	DatabricksID   string    `yaml:"databricks-resource-id"`
+	DatabricksFile string    `yaml:"databricks-notebook"`
+	MLflowURI      string    `yaml:"mlflow-uri"`
+	MLflowRun      string    `yaml:"mlflow-run"`
+	AzureML        string    `yaml:"azureml-workspace"`
+	AllowInput     []string  `yaml:"allow-input"`
+	AzureDevOps    string    `yaml:"azure-devops"`
+	GitHubAPI      string    `yaml:"github-api"`
+	People         string    `yaml:"people"`
+	Evidence       string    `yaml:"evidence"`
+	Repo           string    `yaml:"repo"`
+	Key            string    `yaml:"key"`
+	Statement      string    `yaml:"statement"`
+	Bundle         string    `yaml:"bundle"`
+	BuilderID      string    `yaml:"builder-id"`
+}
+
+// oneOrMore is a text, or a list of texts.
+type oneOrMore []string
+
+// UnmarshalYAML reads both.
+func (o *oneOrMore) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*o = oneOrMore{""}
+		return n.Decode(&(*o)[0])
+	}
+	return n.Decode((*[]string)(o))
 }
 
 // maxConfig bounds a configuration file.
@@ -75,20 +97,32 @@ func loadConfig(c *cli.Context) (config, error) {
 var databricksHosts = []string{".azuredatabricks.net", ".databricks.azure.cn", ".databricks.azure.us"}
 
 // distrust limits what a configuration file can do: it lies in the checkout, where whoever proposes a change can write. It
-// cannot send the token to any host it likes, nor write outside of the working folder; a flag can.
+// cannot send a token to any host it likes, nor write outside of the working folder; a flag can.
 func (cfg *config) distrust(file string, c *cli.Context) error {
-	host, err := url.Parse(cfg.DatabricksHost)
-	known := func(suffix string) bool { return err == nil && strings.HasSuffix(host.Hostname(), suffix) }
-	if cfg.DatabricksHost != "" && !c.IsSet("databricks-host") && !slices.ContainsFunc(databricksHosts, known) {
-		return provenance.Misuse("give it as --databricks-host, if it is meant",
-			"%s: databricks-host %q is no workspace of Azure Databricks: a file cannot send the token there", file, cfg.DatabricksHost)
+	for _, place := range []struct{ flag, uri, what string }{
+		{"databricks-host", cfg.DatabricksHost, "no workspace of Azure Databricks"}, {"mlflow-uri", cfg.MLflowURI, "neither Azure Databricks nor Azure ML"}} {
+		if place.uri != "" && !c.IsSet(place.flag) && !isAzures(place.uri) {
+			return provenance.Misuse("give it as --"+place.flag+", if it is meant",
+				"%s: %s %q is %s: a file cannot send a token there", file, place.flag, place.uri, place.what)
+		}
 	}
-	for name, path := range map[string]string{"statement": cfg.Statement, "bundle": cfg.Bundle, "state": cfg.State} {
-		if path != "" && path != "-" && !filepath.IsLocal(path) {
+	if cfg.AzureDevOps != "" && cfg.AzureDevOps != azureDevOpsAuto && cfg.AzureDevOps != azureDevOpsNever || cfg.GitHubAPI != "" {
+		return provenance.Misuse("give it as a flag, if it is meant", "%s: azure-devops and github-api name hosts that get a token: a file cannot do that", file)
+	}
+	for name, path := range map[string]string{"statement": cfg.Statement, "bundle": cfg.Bundle, "state": cfg.State, "evidence": cfg.Evidence} {
+		if path != "" && path != "-" && !filepath.IsLocal(path) && !(name == "evidence" && strings.Contains(path, "://")) {
 			return provenance.Misuse("give it as --"+name+", if it is meant", "%s: %s %q lies outside of the working folder", file, name, path)
 		}
 	}
 	return nil
+}
+
+// isAzures tells whether a service is one of Azure Databricks or Azure ML, whose hosts nobody else can have.
+func isAzures(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && u.User == nil && (u.Scheme == "azureml" || u.Scheme == "https" && slices.ContainsFunc(databricksHosts, func(suffix string) bool {
+		return strings.HasSuffix(u.Hostname(), suffix)
+	}))
 }
 
 // parseConfig reads YAML strictly: an unknown key, a key that stands twice or a second document is a mistake with its line.
@@ -136,9 +170,10 @@ var typeWords = strings.NewReplacer("!!str", "text", "!!map", "a mapping", "!!se
 // override takes the flags that were given.
 func (cfg *config) override(c *cli.Context) {
 	for name, field := range map[string]*string{
-		"image": &cfg.Image, "platform": &cfg.Platform, "data-list": &cfg.DataList, "model": &cfg.Model,
-		"model-name": &cfg.ModelName, "model-version": &cfg.ModelVersion, "databricks-host": &cfg.DatabricksHost,
+		"image": &cfg.Image, "platform": &cfg.Platform, "data-list": &cfg.DataList, "model-name": &cfg.ModelName, "model-version": &cfg.ModelVersion, "databricks-host": &cfg.DatabricksHost,
 		"databricks-run": &cfg.DatabricksRun, "repo": &cfg.Repo, "key": &cfg.Key, "statement": &cfg.Statement,
+		"databricks-resource-id": &cfg.DatabricksID, "databricks-notebook": &cfg.DatabricksFile, "mlflow-uri": &cfg.MLflowURI, "mlflow-run": &cfg.MLflowRun,
+		"azureml-workspace": &cfg.AzureML, "azure-devops": &cfg.AzureDevOps, "github-api": &cfg.GitHubAPI, "people": &cfg.People, "evidence": &cfg.Evidence,
 		"bundle": &cfg.Bundle, "builder-id": &cfg.BuilderID, "previous": &cfg.Previous, "reuse": &cfg.Reuse, "state": &cfg.State,
 	} {
 		if c.IsSet(name) {
@@ -146,7 +181,7 @@ func (cfg *config) override(c *cli.Context) {
 		}
 	}
 	for name, field := range map[string]*[]string{"data": &cfg.Data, "manifest": &cfg.Manifest, "listing": &cfg.Listing,
-		"storage-account-id": &cfg.StorageAccount} {
+		"storage-account-id": &cfg.StorageAccount, "allow-input": &cfg.AllowInput, "model": (*[]string)(&cfg.Model)} {
 		if c.IsSet(name) {
 			*field = c.StringSlice(name)
 		}

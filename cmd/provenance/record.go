@@ -32,11 +32,22 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "previous", Usage: "image `REF` whose digests may be reused (default: this pipeline's last one in the same repository)"},
 			&cli.StringSliceFlag{Name: "storage-account-id", Usage: "Azure resource `ID` of a storage account, whose retention policies are asked for, repeatable"},
 			stateFlag(), workersFlag(),
-			&cli.StringFlag{Name: "model", Usage: "model file or folder, `PATH` or URI"},
+			&cli.StringSliceFlag{Name: "model", Usage: "model file or folder, `PATH` or URI (abfss:, dbfs:, /Volumes/, runs:/, models:/, azureml); repeatable: all have to hold the same bytes"},
 			&cli.StringFlag{Name: "model-name", Usage: "the model's `NAME` (default: the last part of --model)"},
-			&cli.StringFlag{Name: "model-version", Usage: "the model's `VERSION`"},
-			&cli.StringFlag{Name: "databricks-host", Usage: "workspace `URL` (token in DATABRICKS_TOKEN)"},
+			&cli.StringFlag{Name: "model-version", Usage: "the model's `VERSION`, or @ALIAS; with --mlflow-uri or --azureml-workspace it is looked up in the registry"},
+			&cli.StringFlag{Name: "databricks-host", Usage: "workspace `URL` (token in DATABRICKS_TOKEN, else the Azure identity)"},
 			&cli.StringFlag{Name: "databricks-run", Usage: "`ID` of the training run"},
+			&cli.StringFlag{Name: "databricks-notebook", Usage: "`FILE` of the commit that the run's only notebook is (default: the one of its name)"},
+			&cli.StringFlag{Name: "databricks-resource-id", Usage: "Azure resource `ID` of the workspace, for an identity that is not a user of it"},
+			&cli.DurationFlag{Name: "wait", Usage: "wait so long for the training run to end, such as 2h; --timeout has to be longer"},
+			&cli.StringFlag{Name: "mlflow-uri", Usage: "tracking server `URI`: https://…, azureml://…, or the Databricks workspace's URL (credentials in MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD)"},
+			&cli.StringFlag{Name: "mlflow-run", Usage: "`ID` of the experiment's run"},
+			&cli.StringSliceFlag{Name: "allow-input", Usage: "`URI` of data that the run logged as an input and that need not be recorded, repeatable"},
+			&cli.StringFlag{Name: "azureml-workspace", Usage: "Azure resource `ID` of the workspace in which --model-name and --model-version are registered"},
+			&cli.StringFlag{Name: "azure-devops", Usage: "in a pipeline, ask Azure DevOps about the build and its people: `auto` (when SYSTEM_ACCESSTOKEN is mapped), never, or the URL of a server's collection", Value: azureDevOpsAuto},
+			&cli.StringFlag{Name: "github-api", Usage: "`URL` of the API of a GitHub Enterprise server (default: https://api.github.com; asked when GITHUB_TOKEN is mapped)"},
+			&cli.StringFlag{Name: "people", Usage: "`full`, or id: no names and addresses of people, only their ids", Value: peopleFull},
+			&cli.StringFlag{Name: "evidence", Usage: "also keep the statement and all that it rests on in a container or folder, `URI`"},
 			&cli.StringFlag{Name: "repo", Usage: "work tree `DIR` (default: here)"},
 			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"},
 			&cli.StringFlag{Name: "builder-id", Usage: "SLSA builder.id `URI` (default in a pipeline: its definition's URL and pool)"},
@@ -106,16 +117,12 @@ func (cfg config) check(dryRun bool) error {
 		return provenance.Misuse("give --image, or image: in provenance.yaml", "no image is named: a statement must have a subject")
 	case cfg.Key == "" && !dryRun:
 		return provenance.Misuse("`provenance keygen` makes one; --dry-run needs none", "no key is named: give --key")
-	case cfg.DatabricksRun != "" && cfg.DatabricksHost == "":
-		return provenance.Misuse("give --databricks-host", "a Databricks run is named, but no workspace")
-	case cfg.DatabricksHost != "" && cfg.DatabricksRun == "":
-		return provenance.Misuse("give --databricks-run", "a Databricks workspace is named, but no run")
-	case cfg.Model == "" && cfg.ModelName+cfg.ModelVersion != "":
+	case len(cfg.Model) == 0 && cfg.ModelName+cfg.ModelVersion != "" && cfg.MLflowURI+cfg.AzureML == "":
 		return provenance.Misuse("give --model", "a model's name or version is given, but no model")
 	case dryRun && cfg.Bundle != "":
 		return provenance.Misuse("leave one of them out", "--dry-run signs nothing, so there is no --bundle to write")
 	}
-	return nil
+	return cfg.checkServices()
 }
 
 // loadKey starts to load the signing key, which takes a tenth of a second on purpose, and returns how to wait for it.
@@ -149,28 +156,16 @@ func (r *recorder) statement() (provenance.Statement, []byte, error) {
 	if err := provenance.CheckSecrets("the statement", payload, r.secrets()...); err != nil {
 		return statement, nil, err
 	}
-	for _, answer := range r.answers() {
+	_, answers, err := provenance.Beside(r.evidence...)
+	if err != nil {
+		return statement, nil, err
+	}
+	for _, answer := range answers {
 		if err := r.checkStored(answer); err != nil {
 			return statement, nil, err
 		}
 	}
 	return statement, payload, nil
-}
-
-// answers are the stored answers of services.
-func (r *recorder) answers() []provenance.Stored {
-	var all []provenance.Stored
-	for _, e := range r.evidence {
-		switch noun := e.(type) {
-		case provenance.DatabricksRun:
-			all = append(all, noun.Answer)
-		case provenance.Folder:
-			if !noun.ProtectionAnswer.Digest.IsZero() {
-				all = append(all, noun.ProtectionAnswer)
-			}
-		}
-	}
-	return all
 }
 
 func (r *recorder) checkStored(s provenance.Stored) error {
@@ -205,8 +200,15 @@ func (r *recorder) attach(statement provenance.Statement, payload []byte) error 
 	if err != nil {
 		return err
 	}
+	if err := r.keep(payload, signed.Bundle); err != nil {
+		return err
+	}
+	stored, _, err := provenance.Beside(r.evidence...)
+	if err != nil {
+		return err
+	}
 	err = r.image.Attach(r.ctx, image.Attachment{
-		Bundle: signed.Bundle, Envelope: signed.Envelope, PredicateType: provenance.PredicateType, Blobs: r.stored(),
+		Bundle: signed.Bundle, Envelope: signed.Envelope, PredicateType: provenance.PredicateType, Blobs: stored,
 	})
 	if err != nil {
 		return err
@@ -224,22 +226,6 @@ func (r *recorder) point() {
 	if err := r.image.Point(r.ctx, r.pipelineID()); err != nil {
 		r.say("warning: the next run will not find this attestation by itself: %v\nhint: name this image there with --previous", err)
 	}
-}
-
-// stored are the things that lie beside the image.
-func (r *recorder) stored() []provenance.Stored {
-	var record provenance.Record
-	for _, e := range r.evidence {
-		switch noun := e.(type) {
-		case provenance.Folder:
-			record.Data = append(record.Data, noun)
-		case provenance.Model:
-			record.Model = &noun
-		case provenance.DatabricksRun:
-			record.Databricks = &noun
-		}
-	}
-	return record.Stored()
 }
 
 // sameBuild looks for an attestation of the same build that this key signed.
@@ -355,7 +341,7 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 // secretVariables hold secrets of this process, which must not turn up in anything that is signed or stored.
 var secretVariables = []string{passwordVariable, "DATABRICKS_TOKEN", "SYSTEM_ACCESSTOKEN", "AZURE_CLIENT_SECRET",
 	"AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
-	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "GITHUB_TOKEN"}
+	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"}
 
 // secrets are the values that the last look searches for.
 func (r *recorder) secrets() []string {
@@ -366,12 +352,4 @@ func (r *recorder) secrets() []string {
 		}
 	}
 	return values
-}
-
-// token is the Databricks token, from the environment only: an argument would be readable by every process.
-func (r *recorder) token(context.Context) (string, error) {
-	if token := r.getenv("DATABRICKS_TOKEN"); token != "" {
-		return token, nil
-	}
-	return "", provenance.Misuse("map the secret to DATABRICKS_TOKEN in the step's env:", "the Databricks run needs a token, and DATABRICKS_TOKEN is not set")
 }

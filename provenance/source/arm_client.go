@@ -77,6 +77,12 @@ func resourceManager(name string) (cloud.Configuration, error) {
 		"it is not known where the storage accounts of the cloud %q are managed", plain(name))
 }
 
+// ManagementScope is what a token of Entra for Azure Resource Manager is asked for, which is the one for Azure ML, too.
+func ManagementScope(cloudName string) (string, error) {
+	where, err := resourceManager(cloudName)
+	return where.Services[cloud.ResourceManager].Endpoint + "/.default", err
+}
+
 // retry hands the client's bounds to the SDK, which obeys Retry-After up to MaxRetryDelay and gives up beyond.
 func (s StorageAccount) retry() policy.RetryOptions {
 	o := policy.RetryOptions{MaxRetries: 5, RetryDelay: s.Client.Wait, MaxRetryDelay: s.Client.Patience, TryTimeout: s.Client.AttemptTimeout}

@@ -207,7 +207,7 @@ func (c *Client) read(resp *http.Response, answer *Answer) error {
 
 // requestID is the service's name for the request: most call it X-Request-Id, Azure DevOps and GitHub do not.
 func requestID(h http.Header) string {
-	return cmp.Or(h.Get("X-Request-Id"), h.Get("X-Vss-E2eid"), h.Get("X-Github-Request-Id"))
+	return cmp.Or(h.Get("X-Request-Id"), h.Get("X-Vss-E2eid"), h.Get("X-Github-Request-Id"), h.Get("X-Ms-Request-Id"))
 }
 
 // maxDepth bounds the nesting of JSON answers.

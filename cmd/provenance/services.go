@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/source"
+)
+
+// What tokens of Entra are for.
+// Sources: https://learn.microsoft.com/azure/databricks/dev-tools/auth/aad-token-manual
+const (
+	databricksScope = "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d/.default"
+	managementScope = "https://management.core.windows.net//.default"
+)
+
+// client is how services are asked.
+func (j *job) client() source.Client {
+	return source.Client{Transport: transport(), Debug: j.debug(), UserAgent: "provenance/" + version()}
+}
+
+// entra is a token of the Azure identity for one scope.
+func (j *job) entra(scope string) source.Token {
+	return func(ctx context.Context) (string, error) { return j.scoped(ctx, scope) }
+}
+
+func (j *job) scoped(ctx context.Context, scope string) (string, error) {
+	credential, err := j.identity()
+	if err != nil {
+		return "", err
+	}
+	token, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{scope}})
+	return token.Token, err
+}
+
+// management is a token for Azure ML's MLflow server.
+func (j *job) management(ctx context.Context) (string, error) {
+	scope, err := source.ManagementScope(j.c.String("cloud"))
+	if err != nil {
+		return "", err
+	}
+	return j.scoped(ctx, scope)
+}
+
+// variable is a token from the environment: an argument would be readable by every process.
+func (j *job) variable(name string) source.Token {
+	return func(context.Context) (string, error) { return j.getenv(name), nil }
+}
+
+// services are the places that know the run, the model, the build and the people: those that are named, and, in a pipeline, its own.
+func (r *recorder) services() ([]provenance.Source, error) {
+	var all []provenance.Source
+	if r.cfg.DatabricksRun != "" {
+		all = append(all, r.databricks())
+	}
+	if r.cfg.MLflowURI != "" {
+		all = append(all, allowing{r.mlflow(), r.cfg.AllowInput})
+	}
+	if r.cfg.AzureML != "" {
+		all = append(all, r.azureML())
+	}
+	hosts, err := r.sourceHosts()
+	return append(all, hosts...), err
+}
+
+// anonymous tells whether people are recorded by their ids only.
+func (r *recorder) anonymous() bool { return r.cfg.People == peopleID }
+
+const (
+	peopleFull = "full"
+	peopleID   = "id"
+)
+
+// databricks is the workspace, with a personal access token if there is one, and else the Azure identity, which is for workspaces of
+// Azure only.
+func (r *recorder) databricks() source.Databricks {
+	d := source.Databricks{Host: r.cfg.DatabricksHost, RunID: r.cfg.DatabricksRun, Token: noDatabricksToken, Client: r.client(), Anonymous: r.anonymous(),
+		Wait: r.c.Duration("wait"), Progress: func(line string) { r.say("%s", line) }, Files: r.git().Files(), NotebookFile: r.cfg.DatabricksFile}
+	switch {
+	case r.getenv("DATABRICKS_TOKEN") != "":
+		d.Token = r.variable("DATABRICKS_TOKEN")
+	case isDatabricks(d.Host):
+		d.Token = r.entra(databricksScope)
+	}
+	if r.cfg.DatabricksID != "" {
+		d.ManagementToken, d.ResourceID = r.entra(managementScope), r.cfg.DatabricksID
+	}
+	return d
+}
+
+func noDatabricksToken(context.Context) (string, error) {
+	return "", provenance.Misuse("map the secret to DATABRICKS_TOKEN in the step's env:; for a workspace of Azure, the Azure identity does, too",
+		"the Databricks run needs a token, and DATABRICKS_TOKEN is not set")
+}
+
+// mlflow is the tracking server, and the registry beside it, unless the model is registered in Azure ML.
+func (r *recorder) mlflow() source.MLflow {
+	m := source.MLflow{URI: r.cfg.MLflowURI, RunID: r.cfg.MLflowRun, Anonymous: r.anonymous(), Client: r.client()}
+	if r.cfg.ModelVersion != "" && r.cfg.AzureML == "" {
+		m.ModelName, m.ModelVersion = r.cfg.ModelName, r.cfg.ModelVersion
+	}
+	switch {
+	case m.URI == r.cfg.DatabricksHost, isDatabricks(m.URI):
+		m.Databricks, m.Token = true, r.databricks().Token
+	case strings.HasPrefix(m.URI, "azureml://"):
+		m.Token = r.management
+	case r.getenv("MLFLOW_TRACKING_TOKEN") != "":
+		m.Token = r.variable("MLFLOW_TRACKING_TOKEN")
+	case r.getenv("MLFLOW_TRACKING_USERNAME") != "":
+		m.User, m.Password = r.variable("MLFLOW_TRACKING_USERNAME"), r.variable("MLFLOW_TRACKING_PASSWORD")
+	}
+	return m
+}
+
+// isDatabricks tells whether a host, with or without https://, is a workspace of Azure Databricks.
+func isDatabricks(host string) bool {
+	if !strings.Contains(host, "://") {
+		host = "https://" + host
+	}
+	return strings.HasPrefix(host, "https://") && isAzures(host)
+}
+
+// allowing adds to an MLflow run which inputs the pipeline allows not to be recorded.
+type allowing struct {
+	provenance.Source
+	inputs []string
+}
+
+func (a allowing) Collect(ctx context.Context) (provenance.Evidence, error) {
+	e, err := a.Source.Collect(ctx)
+	if err != nil || len(a.inputs) == 0 {
+		return e, err
+	}
+	var all provenance.Several
+	for _, one := range flatten(e) {
+		if run, is := one.(provenance.MLflowRun); is {
+			run.Allowed = a.inputs
+			run.BasisOf = with(run.BasisOf, "allowed", provenance.Declared)
+			one = run
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// with is a copy of m with one more entry.
+func with(m map[string]provenance.Basis, name string, basis provenance.Basis) map[string]provenance.Basis {
+	out := map[string]provenance.Basis{name: basis}
+	for k, v := range m {
+		if k != name {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// flatten lists evidence one by one.
+func flatten(e provenance.Evidence) []provenance.Evidence {
+	several, is := e.(provenance.Several)
+	if !is {
+		return []provenance.Evidence{e}
+	}
+	var all []provenance.Evidence
+	for _, one := range several {
+		all = append(all, flatten(one)...)
+	}
+	return all
+}
+
+func (r *recorder) azureML() source.AzureML {
+	return source.AzureML{Workspace: r.cfg.AzureML, ModelName: r.cfg.ModelName, ModelVersion: r.cfg.ModelVersion, Token: r.scoped, Cloud: r.c.String("cloud"),
+		Anonymous: r.anonymous(), Client: r.client()}
+}
+
+// What --azure-devops says, beside the URL of a collection.
+const (
+	azureDevOpsAuto  = "auto"
+	azureDevOpsNever = "never"
+)
+
+// sourceHosts are Azure DevOps, which knows the build, and the host of the repository, which knows who brought the commit: in a
+// pipeline, where a token lets us ask.
+func (r *recorder) sourceHosts() (all []provenance.Source, err error) {
+	if r.getenv("TF_BUILD") == "" || r.cfg.AzureDevOps == azureDevOpsNever {
+		return nil, nil
+	}
+	if r.getenv("SYSTEM_ACCESSTOKEN") != "" {
+		devops, err := r.azureDevOps()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, devops)
+	}
+	if r.getenv("GITHUB_TOKEN") != "" && strings.HasPrefix(r.getenv("BUILD_REPOSITORY_PROVIDER"), "GitHub") {
+		all = append(all, source.GitHub{API: r.cfg.GitHubAPI, Repository: r.getenv("BUILD_REPOSITORY_NAME"), Commit: r.getenv("BUILD_SOURCEVERSION"),
+			Ref: r.getenv("BUILD_SOURCEBRANCH"), Token: r.variable("GITHUB_TOKEN"), Anonymous: r.anonymous(), Client: r.client()})
+	}
+	return all, nil
+}
+
+// azureDevOps asks with the job's own token, which goes to Microsoft's hosts, or to the collection that a flag names: a variable can
+// be set by any earlier step.
+func (r *recorder) azureDevOps() (source.AzureDevOps, error) {
+	collection := r.cfg.AzureDevOps
+	if collection == "" || collection == azureDevOpsAuto {
+		collection = r.getenv("SYSTEM_COLLECTIONURI")
+		if u, err := url.Parse(collection); err != nil || u.Scheme != "https" || u.Host != "dev.azure.com" && !strings.HasSuffix(u.Host, ".visualstudio.com") {
+			return source.AzureDevOps{}, provenance.Misuse("of a server of your own, give the collection's URL as --azure-devops; or --azure-devops never",
+				"SYSTEM_COLLECTIONURI is not an organisation at dev.azure.com, so the job's token is not sent there")
+		}
+	}
+	d := source.AzureDevOps{Collection: collection, Project: r.getenv("SYSTEM_TEAMPROJECT"), BuildID: r.getenv("BUILD_BUILDID"),
+		RepositoryProvider: r.getenv("BUILD_REPOSITORY_PROVIDER"), RepositoryID: r.getenv("BUILD_REPOSITORY_ID"), Commit: r.getenv("BUILD_SOURCEVERSION"),
+		Token: r.variable("SYSTEM_ACCESSTOKEN"), Anonymous: r.anonymous(), Client: r.client()}
+	if strings.EqualFold(r.getenv("SYSTEM_HOSTTYPE"), "release") {
+		d.ReleaseID = r.getenv("RELEASE_RELEASEID")
+	}
+	if uri := r.getenv("SYSTEM_OIDCREQUESTURI"); uri != "" {
+		d.OIDC = &source.OIDCRequest{URI: uri, ServiceConnection: r.getenv("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID")}
+	}
+	return d, nil
+}
+
+// checkServices refuses flags that do not go together.
+func (cfg config) checkServices() error {
+	switch {
+	case cfg.DatabricksRun != "" && cfg.DatabricksHost == "":
+		return provenance.Misuse("give --databricks-host", "a Databricks run is named, but no workspace")
+	case cfg.DatabricksID != "" && cfg.DatabricksHost == "", cfg.DatabricksFile != "" && cfg.DatabricksRun == "":
+		return provenance.Misuse("give --databricks-host and --databricks-run", "something is said of a Databricks run, but none is named")
+	case cfg.MLflowRun != "" && cfg.MLflowURI == "":
+		return provenance.Misuse("give --mlflow-uri", "an MLflow run is named, but no server")
+	case cfg.AzureML != "" && (cfg.ModelName == "" || cfg.ModelVersion == ""):
+		return provenance.Misuse("give --model-name and --model-version", "an Azure ML workspace is named, but not which version of which model")
+	case cfg.AzureML != "" && strings.HasPrefix(cfg.ModelVersion, "@"):
+		return provenance.Misuse("give the version's number", "Azure ML has no aliases")
+	case cfg.MLflowURI != "" && cfg.MLflowRun == "" && (cfg.ModelVersion == "" || cfg.AzureML != ""):
+		return provenance.Misuse("give --mlflow-run, or --model-name and --model-version", "an MLflow server is named, but nothing to ask it for")
+	case cfg.MLflowURI != "" && cfg.ModelVersion != "" && cfg.ModelName == "":
+		return provenance.Misuse("give --model-name: what it is called in the registry", "the version of a registered model is named, but not the model")
+	case len(cfg.AllowInput) > 0 && cfg.MLflowRun == "":
+		return provenance.Misuse("give --mlflow-uri and --mlflow-run", "inputs are allowed not to be recorded, but no run that logged any is named")
+	case cfg.People != "" && cfg.People != peopleFull && cfg.People != peopleID:
+		return provenance.Misuse("", "--people is %q; it is full or id", cfg.People)
+	}
+	return nil
+}
