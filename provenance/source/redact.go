@@ -17,6 +17,7 @@ type redactor struct {
 	known     []string // values that this process was given: the token
 	anonymous bool     // names and addresses of people are taken out, too
 	removed   []string // JSON paths
+	depth     int      // of JSON in text in JSON
 }
 
 // value is the redacted form of v, which stands at path.
@@ -137,7 +138,7 @@ func (r *redactor) text(s string) string {
 	if carriesCredentials(s) {
 		s = redact.URL(s)
 	}
-	return redact.Text(s)
+	return redact.Text(r.embedded(s))
 }
 
 // carriesCredentials tells whether s is a URL with a password or with a query parameter of a secret-looking name, such as
