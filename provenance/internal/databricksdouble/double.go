@@ -230,7 +230,7 @@ func (r Run) page(out http.ResponseWriter, req *http.Request) {
 	}
 	if r.Iterations != nil {
 		tasks = append(tasks, map[string]any{"task_key": "loop", "run_id": r.ID, "for_each_task": map[string]any{}})
-		answer["iterations"] = r.Iterations[from:to]
+		answer["iterations"] = r.Iterations[min(from, len(r.Iterations)):min(to, len(r.Iterations))]
 	}
 	answer["tasks"] = tasks
 	if to < total {
