@@ -2,11 +2,12 @@ package provenance
 
 import "time"
 
-// Answered is part of every noun that a service told of: when it was asked, what it answered, and what was taken out of the
-// answer before it was stored.
+// Answered is part of every noun that a service told of: when it was asked, what it answered, what was taken out of the
+// answer before it was stored, and what it would not tell.
 type Answered struct {
 	AskedAt time.Time `json:"askedAt,omitzero"`
 	Removed []string  `json:"removed,omitempty"` // JSON paths of what redaction took out of the stored answer
+	Notes   []string  `json:"notes,omitempty"`   // what the service did not let us know, and why; such facts are left out
 	Answer  Stored    `json:"answer"`
 }
 

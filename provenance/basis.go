@@ -21,6 +21,22 @@ func (b Basis) Valid() bool { return basisRank[b] > 0 }
 // AtLeast tells whether b is as strong as weakest, or stronger.
 func (b Basis) AtLeast(weakest Basis) bool { return basisRank[b] >= basisRank[weakest] }
 
+// weaker is the weaker of two bases.
+func weaker(a, b Basis) Basis {
+	if a.AtLeast(b) {
+		return b
+	}
+	return a
+}
+
+// better is the stronger of two bases; no basis at all is weaker than any.
+func better(a, b Basis) Basis {
+	if a.AtLeast(b) {
+		return a
+	}
+	return b
+}
+
 // Grounds say how the facts of one noun are known: Basis for all of them, BasisOf for those that differ.
 // The keys of BasisOf are the names that the facts have in JSON.
 type Grounds struct {

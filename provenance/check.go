@@ -1,6 +1,9 @@
 package provenance
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The names of the cross-checks. Their values are "true" or "unknown": what is known to be false is refused, and never
 // becomes a statement. But some can be "false", because there may be good reasons, so that the gate decides: CheckRoles,
@@ -52,15 +55,30 @@ func checkRunCommit(r Record) (*Fact, error) {
 	if r.Databricks == nil {
 		return nil, nil
 	}
-	used := r.Databricks.GitCommit
-	if used == "" {
+	commits := r.Databricks.commits()
+	if len(commits) == 0 {
 		return &Fact{CheckRunCommit, "unknown", Declared, "the run names no commit"}, nil
 	}
-	if used != r.Commit.ID.Hex() {
-		return nil, Refuse("databricks.commit", "train on the commit that is built, or record the run that did",
-			"Databricks run %s used commit %s, but the work tree is at %s", r.Databricks.RunID, clip(used), r.Commit.ID.Hex())
+	for _, used := range commits {
+		if !strings.EqualFold(used, r.Commit.ID.Hex()) {
+			return nil, Refuse("databricks.commit", "train on the commit that is built, or record the run that did",
+				"Databricks run %s used commit %s, but the work tree is at %s", clip(r.Databricks.RunID), clip(used), r.Commit.ID.Hex())
+		}
 	}
-	return &Fact{CheckRunCommit, "true", Reported, ""}, nil
+	return &Fact{CheckRunCommit, "true", r.Databricks.Of("gitCommit"), ""}, nil
+}
+
+// commits are the run's, and those of tasks that have their own.
+func (d DatabricksRun) commits() (all []string) {
+	if d.GitCommit != "" {
+		all = append(all, d.GitCommit)
+	}
+	for _, t := range d.Tasks {
+		if t.GitCommit != "" {
+			all = append(all, t.GitCommit)
+		}
+	}
+	return all
 }
 
 func checkModel(r Record) (*Fact, error) {
@@ -73,7 +91,7 @@ func checkModel(r Record) (*Fact, error) {
 	}
 	for _, p := range r.Image.Platforms {
 		if !found[p.Name] && p.Name != UnknownPlatform {
-			return nil, Refuse("model.notInImage", "", "the image's platform %s does not contain the model %s", p.Name, r.Model.Name)
+			return nil, Refuse("model.notInImage", "copy the model into the image of every platform", "the image's platform %s does not contain the model %s", p.Name, r.Model.Name)
 		}
 	}
 	return &Fact{CheckModel, "true", Observed, ""}, nil
@@ -86,7 +104,7 @@ func checkCopies(r Record) (*Fact, error) {
 	}
 	for _, c := range r.Model.Copies {
 		if c.Digest != r.Model.Digest {
-			return nil, Refuse("model.differs", "", "the model at %s is not the one at %s", clip(c.URI), clip(r.Model.URI))
+			return nil, Refuse("model.differs", "was one of them written anew, or cut short? register and build from one copy", "the model at %s is not the one at %s", clip(c.URI), clip(r.Model.URI))
 		}
 	}
 	return &Fact{CheckCopies, "true", Observed, ""}, nil

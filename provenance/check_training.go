@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +18,8 @@ func checkCalled(r Record) (*Fact, error) {
 	return compareSources(r, CheckCalled, func(n Notebook) bool { return n.By != "" })
 }
 
-// compareSources sums up how sources compare with the commit: one that differs outweighs those that nobody could compare.
+// compareSources sums up how sources compare with the commit: one that differs outweighs those that nobody could compare. It is as
+// good as the weakest comparison.
 func compareSources(r Record, name string, about func(Notebook) bool) (*Fact, error) {
 	fact := &Fact{Name: name, Value: "true", Basis: Observed}
 	seen := false
@@ -27,9 +29,13 @@ func compareSources(r Record, name string, about func(Notebook) bool) (*Fact, er
 		}
 		seen = true
 		switch {
+		case n.Equal == Matches:
+			if fact.Value == "true" {
+				fact.Basis = weaker(fact.Basis, n.Of("equal"))
+			}
 		case n.Equal == Differs && fact.Value != "false":
-			*fact = Fact{name, "false", Observed, n.Path + ": " + n.Note}
-		case n.Equal == Uncertain && fact.Value == "true":
+			*fact = Fact{name, "false", n.Of("equal"), n.Path + ": " + n.Note}
+		case fact.Value == "true":
 			*fact = Fact{name, "unknown", Declared, n.Path + ": " + n.Note}
 		}
 	}
@@ -46,7 +52,7 @@ func checkInputs(r Record) (*Fact, error) {
 	if len(inputs) == 0 {
 		return nil, nil
 	}
-	fact := &Fact{CheckInputs, "true", Reported, ""}
+	fact := &Fact{CheckInputs, "true", r.inputsBasis(), ""}
 	for _, in := range inputs {
 		switch known, recorded := r.records(in); {
 		case recorded:
@@ -56,7 +62,7 @@ func checkInputs(r Record) (*Fact, error) {
 			return nil, Refuse("data.unrecorded", "give it as --data; or, if it may stay out of the record, as --allow-input",
 				"the run logged the input %s, which is not among the data folders of this record", clip(in.Source))
 		case known:
-			*fact = Fact{CheckInputs, "false", Reported, "not recorded, which the pipeline allows: " + in.Source}
+			*fact = Fact{CheckInputs, "false", r.inputsBasis(), "not recorded, which the pipeline allows: " + in.Source}
 		}
 	}
 	return fact, nil
@@ -73,10 +79,28 @@ func (r Record) inputs() (all []Dataset) {
 	return all
 }
 
-// records tells whether it is known where an input lies, and whether a recorded folder is it, holds it, or lies in it.
+// inputsBasis is how the inputs are known: as well as the weakest of those who name some.
+func (r Record) inputsBasis() Basis {
+	basis := Reported
+	if r.MLflow != nil && len(r.MLflow.Inputs) > 0 {
+		basis = weaker(basis, r.MLflow.Of("inputs"))
+	}
+	for _, m := range r.Registered {
+		if len(m.Inputs) > 0 {
+			basis = weaker(basis, m.Of("inputs"))
+		}
+	}
+	return basis
+}
+
+// named are schemes of names that only a workspace can tell the place of.
+var named = regexp.MustCompile(`(?i)^(azureml|aml|dbfs|runs|models):`)
+
+// records tells whether it is known where an input lies, and whether a recorded folder is it or holds it. A folder in it is not
+// enough: the rest would stay out of the record.
 func (r Record) records(in Dataset) (known, recorded bool) {
 	place, err := ParsePlace(in.Source)
-	if err != nil {
+	if err != nil || named.MatchString(in.Source) {
 		return false, false
 	}
 	return true, slices.ContainsFunc(r.Data, func(f Folder) bool {
@@ -104,33 +128,85 @@ func checkModelRun(r Record) (*Fact, error) {
 	}
 	fact := &Fact{CheckModelRun, "true", Reported, ""}
 	for _, m := range r.Registered {
-		run := r.runOf(m)
+		basis, err := r.compareRuns(m)
 		switch {
-		case m.RunID == "" || run == "":
+		case err != nil:
+			return nil, err
+		case basis == "":
 			*fact = Fact{CheckModelRun, "unknown", Declared, fmt.Sprintf("%s %s in %s: %s", m.Name, m.Version, m.Registry, whyNoRun(m))}
-		case m.RunID != run:
-			return nil, Refuse("model.run", "record the run that the registered model comes from, or the version that this run made",
-				"the model %s %s in %s comes from run %s, but the recorded run is %s", clip(m.Name), clip(m.Version), m.Registry, clip(m.RunID), clip(run))
-		case fact.Value == "true" && !m.Of("runId").AtLeast(fact.Basis):
-			fact.Basis = m.Of("runId")
+		case fact.Value == "true":
+			fact.Basis = weaker(fact.Basis, basis)
 		}
 	}
 	return fact, nil
 }
 
-func whyNoRun(m RegisteredModel) string {
-	if m.RunID == "" {
-		return "it names no run"
+// compareRuns compares the runs that a registered model names with the recorded ones of the same kind. A model may name a run of its
+// own and, in a tag, another: the pipeline's run that registered it and the job that trained it, say. For each kind one of them must be
+// the recorded run. The basis is that of the best match, and empty when there is nothing to compare.
+func (r Record) compareRuns(m RegisteredModel) (Basis, error) {
+	var best Basis
+	for _, kind := range []string{RunIsDatabricks, RunIsMLflow} {
+		recorded := r.run(kind)
+		var others []string
+		var match Basis
+		for _, named := range m.runs() {
+			switch {
+			case recorded == "" || named.kind != kind:
+			case named.id == recorded:
+				match = better(match, named.basis)
+			default:
+				others = append(others, named.id)
+			}
+		}
+		if match == "" && len(others) > 0 {
+			return "", Refuse("model.run", "record the run that the registered model comes from, or the version that this run made",
+				"the model %s %s in %s comes from run %s, but the recorded run is %s", clip(m.Name), clip(m.Version), m.Registry, clip(others[0]), clip(recorded))
+		}
+		best = better(best, match)
 	}
-	return "its run " + m.RunID + " was not recorded"
+	return best, nil
 }
 
-// runOf is the id of the recorded run that the model's run id is comparable with; empty if there is none.
-func (r Record) runOf(m RegisteredModel) string {
+// namedRun is a run that a registered model names.
+type namedRun struct {
+	id, kind string
+	basis    Basis
+}
+
+// runs are those that the model says it comes from.
+func (m RegisteredModel) runs() (all []namedRun) {
+	if m.RunID != "" {
+		kind := RunIsMLflow
+		if m.RunIs == RunIsDatabricks {
+			kind = RunIsDatabricks
+		}
+		all = append(all, namedRun{m.RunID, kind, m.Of("runId")})
+	}
+	if tag := m.TaggedRunID; tag != "" {
+		kind := RunIsMLflow
+		if strings.Trim(tag, "0123456789") == "" {
+			kind = RunIsDatabricks
+		}
+		all = append(all, namedRun{tag, kind, m.Of("taggedRunId")})
+	}
+	return all
+}
+
+func whyNoRun(m RegisteredModel) string {
+	runs := m.runs()
+	if len(runs) == 0 {
+		return "it names no run"
+	}
+	return "its run " + runs[0].id + " was not recorded"
+}
+
+// run is the id of the recorded run of a kind; empty if there is none.
+func (r Record) run(kind string) string {
 	switch {
-	case m.RunIs == RunIsDatabricks && r.Databricks != nil:
+	case kind == RunIsDatabricks && r.Databricks != nil:
 		return r.Databricks.RunID
-	case m.RunIs != RunIsDatabricks && r.MLflow != nil:
+	case kind == RunIsMLflow && r.MLflow != nil:
 		return r.MLflow.RunID
 	}
 	return ""

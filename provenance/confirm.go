@@ -5,22 +5,21 @@ import (
 	"strings"
 )
 
-// confirm compares what the pipeline's variables say with what Azure DevOps tells of the build, and with the claims of the
-// job's token. What is confirmed is reported, the builder's id too; what contradicts is refused: one of the two was set by
+// confirm compares what the pipeline's variables say with what Azure DevOps tells of the build or the release, and with the claims of
+// the job's token. What is confirmed is reported, the builder's id too; what contradicts is refused: one of the two was set by
 // somebody else.
 func (r *Record) confirm() (*Fact, error) {
-	b := r.Build
-	if b == nil {
+	p := &r.Pipeline
+	if r.Build == nil && (r.Release == nil || !p.releases()) {
 		return nil, nil
 	}
-	p := &r.Pipeline
 	var confirmed []string
 	for _, c := range r.claims() {
 		for _, told := range c.told {
 			if told == "" || *c.said == "" {
 				continue
 			}
-			if !strings.EqualFold(told, *c.said) {
+			if !c.agrees(told) {
 				return nil, Refuse("pipeline.contradicted", "was a variable overwritten by an earlier step, or when the run was queued?",
 					"the pipeline's variables say that its %s is %s, but Azure DevOps says %s", c.fact, clip(*c.said), clip(told))
 			}
@@ -32,31 +31,59 @@ func (r *Record) confirm() (*Fact, error) {
 	for _, fact := range confirmed {
 		p.BasisOf = withBasis(p.BasisOf, fact, Reported)
 	}
-	if b.Confirms(*p) {
+	if r.Build != nil && r.Build.Confirms(*p) {
 		p.BasisOf = withBasis(p.BasisOf, "builderId", Reported)
+	}
+	if len(confirmed) == 0 {
+		return &Fact{CheckPipeline, "unknown", Declared, "no variable says anything that Azure DevOps could confirm"}, nil
 	}
 	return &Fact{CheckPipeline, "true", Reported, strings.Join(confirmed, ", ")}, nil
 }
 
 // claim is one fact of the pipeline, and what others say of it.
 type claim struct {
-	fact string
-	said *string
-	told []string
+	fact  string
+	said  *string
+	told  []string
+	exact bool // otherwise Azure DevOps may write it in another case over REST
 }
 
+// agrees tells whether both say the same. GitHub's addresses end in .git in one of the two.
+func (c claim) agrees(told string) bool {
+	said := *c.said
+	if c.exact {
+		return told == said
+	}
+	return strings.EqualFold(strings.TrimSuffix(told, ".git"), strings.TrimSuffix(said, ".git"))
+}
+
+// claims are those that can be compared. In a job of a classic release the run and its definition are the release's; the commit is
+// that of the build that it releases.
 func (r *Record) claims() []claim {
-	p, b := &r.Pipeline, r.Build
-	of := b.Claims
+	p := &r.Pipeline
+	var b Build
+	if r.Build != nil {
+		b = *r.Build
+	}
+	run, definition, reason := b.URL, b.Definition.URL, b.Reason
+	if p.releases() {
+		run, definition, reason = "", "", ""
+		if r.Release != nil {
+			run, definition = r.Release.URL, r.Release.Definition.URL
+		}
+	}
 	return []claim{
-		{"invocationId", &p.InvocationID, []string{b.URL}},
-		{"definition", &p.Definition, []string{b.Definition.URL}},
-		{"commitId", &p.CommitID, []string{b.Commit, of["rpo_ver"]}},
-		{"ref", &p.Ref, []string{b.Ref, of["rpo_ref"]}},
-		{"reason", &p.Reason, []string{b.Reason}},
-		{"repository", &p.Repository, []string{b.Repository}},
+		{"invocationId", &p.InvocationID, []string{run}, false},
+		{"definition", &p.Definition, []string{definition}, false},
+		{"commitId", &p.CommitID, []string{b.Commit, b.Claims["rpo_ver"]}, false},
+		{"ref", &p.Ref, []string{b.Ref, b.Claims["rpo_ref"]}, true},
+		{"reason", &p.Reason, []string{reason}, false},
+		{"repository", &p.Repository, []string{b.Repository}, false},
 	}
 }
+
+// releases tells whether the pipeline is a classic release.
+func (p Pipeline) releases() bool { return strings.EqualFold(p.Internal["hostType"], "release") }
 
 // Confirms tells whether Azure DevOps confirms the builder's id: the definition's URL, and the kind of its pool. An id that
 // somebody chose is none of them.

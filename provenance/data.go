@@ -49,6 +49,8 @@ type Imported struct {
 	Files    int64  `json:"files,string"`
 	Parts    int    `json:"parts"`              // how many files they came from
 	SealedBy string `json:"sealedBy,omitempty"` // fingerprint of the key that sealed all of them; empty: somebody wrote them
+	// ReadSince is when the first of the files was read, as those machines say; zero when they do not.
+	ReadSince time.Time `json:"readSince,omitzero"`
 }
 
 // The grades of immutability. They are never concluded from a boolean that says "has a policy".
@@ -73,6 +75,8 @@ type Protection struct {
 	Namespace  string           `json:"namespace,omitempty"`  // hierarchical or flat; empty: unknown
 	Policy     *RetentionPolicy `json:"policy,omitempty"`     // of the container
 	LegalHolds []LegalHold      `json:"legalHolds,omitempty"` // of the container
+	// HoldAppendWrites tells that the legal hold lets existing files grow.
+	HoldAppendWrites bool `json:"holdAppendWrites,omitempty"`
 	// Until is when the first file of the folder loses its protection by time: min(creation) + period, or the earliest
 	// retention of a blob. Zero: never protected by time, or unknown.
 	Until      time.Time `json:"until,omitzero"`

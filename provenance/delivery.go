@@ -1,6 +1,9 @@
 package provenance
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // Build is the pipeline's run as Azure DevOps tells of it. What of the pipeline's variables it confirms is reported; what only
 // a variable says stays declared.
@@ -18,9 +21,9 @@ type Build struct {
 	Project      string            `json:"project"`          // its id
 	Commit       string            `json:"commit"`           // sourceVersion
 	Ref          string            `json:"ref"`              // sourceBranch
-	Repository   string            `json:"repository"`       // URL, or the id where it has none
-	Pool         string            `json:"pool,omitempty"`   // name of the agent pool
-	Hosted       bool              `json:"hosted,omitempty"` // the pool is Microsoft's
+	Repository   string            `json:"repository"`       // its git URL; empty where the service tells none
+	Pool         string            `json:"pool,omitempty"`   // names of the agent pools that its jobs ran in so far
+	Hosted       bool              `json:"hosted,omitempty"` // all of them are Microsoft's
 	RequestedBy  Person            `json:"requestedBy,omitzero"`
 	RequestedFor Person            `json:"requestedFor,omitzero"`
 	Queued       time.Time         `json:"queued,omitzero"`
@@ -33,6 +36,14 @@ type Build struct {
 	Artifacts    []BuildArtifact   `json:"artifacts,omitempty"`
 	// Claims are those of the job's OIDC token, which Azure DevOps signs; the token itself is not kept.
 	Claims map[string]string `json:"claims,omitempty"`
+}
+
+// timeless leaves out when the job's token was issued, too: each recording asks for one of its own.
+func (b *Build) timeless() {
+	b.Answered.timeless()
+	b.Claims = maps.Clone(b.Claims)
+	delete(b.Claims, "iat")
+	delete(b.Claims, "exp")
 }
 
 // Definition is a pipeline's definition, at one of its revisions.
@@ -86,9 +97,12 @@ type BuildArtifact struct {
 type Review struct {
 	Grounds
 	Answered
-	Host         string        `json:"host"` // https://dev.azure.com/contoso, https://github.com
-	Repository   string        `json:"repository"`
-	Commit       string        `json:"commit"`
+	Host       string `json:"host"`       // https://dev.azure.com/contoso, https://github.com
+	Repository string `json:"repository"` // Mortgage/mortgage (project and name), contoso/mortgage
+	Commit     string `json:"commit"`
+	// Author and Committer are the host's accounts for the addresses in the commit's header: whoever wrote the header chose them.
+	Author       Person        `json:"author,omitzero"`
+	Committer    Person        `json:"committer,omitzero"`
 	Pusher       Person        `json:"pusher,omitzero"`
 	Pushed       time.Time     `json:"pushed,omitzero"`
 	PullRequests []PullRequest `json:"pullRequests,omitempty"` // those that brought the commit
@@ -131,7 +145,7 @@ type Release struct {
 	Reason       string        `json:"reason,omitempty"`
 	Creator      Person        `json:"creator,omitzero"`
 	Created      time.Time     `json:"created,omitzero"`
-	Builds       []string      `json:"builds,omitempty"` // of its artifacts: "alias definition build"
+	Builds       []string      `json:"builds,omitempty"` // of its artifacts: "alias definition number id"
 	Environments []Environment `json:"environments,omitempty"`
 	Approvals    []Approval    `json:"approvals,omitempty"`
 	// LastSuccess is the newest release of the same definition before this one that succeeded in all its environments.

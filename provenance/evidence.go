@@ -16,7 +16,7 @@ type Source interface {
 
 // Evidence is what one source found out: one noun of the Record, or [Several]. It is implemented, by value, by [Image],
 // [Pipeline], [Commit], [Folder], [DatabricksRun], [Notebook], [MLflowRun], [RegisteredModel], [Model], [Build], [Release],
-// [Review] and [Tool].
+// [Review], [Tool] and [IDsOnly].
 type Evidence interface {
 	addTo(*Record) error
 }

@@ -44,6 +44,9 @@ func ParsePlace(uri string) (Place, error) {
 // azurePlace writes the place of a URL in one form. http:// stays what it is: it is never as good as https://.
 func azurePlace(u *url.URL, segments []string) (Place, error) {
 	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	if scheme == "https" || scheme == "abfss" || scheme == "wasbs" {
+		host = strings.TrimSuffix(host, ":443") // some services write the default port
+	}
 	container := ""
 	if u.User != nil && (scheme == "abfss" || scheme == "wasbs") {
 		container = u.User.Username()

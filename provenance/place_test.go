@@ -16,6 +16,7 @@ func TestWithin(t *testing.T) {
 		{"https://contoso.dfs.core.windows.net/lake/mortgages/a", root, true},
 		{"wasbs://lake@contoso.blob.core.windows.net/mortgages/a", root, true},
 		{"abfss://lake@contoso.dfs.core.windows.net/mort%67ages/a", root, true},
+		{"https://contoso.blob.core.windows.net:443/lake/mortgages/a", root, true},
 		{"https://contoso.blob.core.windows.net/lake/x", "https://contoso.blob.core.windows.net/lake", true},
 		{"https://contoso.blob.core.windows.net/lake/x", "https://contoso.blob.core.windows.net", true},
 
@@ -27,6 +28,8 @@ func TestWithin(t *testing.T) {
 		{"abfss://lake@contoso.dfs.core.windows.net.evil.com/mortgages/a", root, false},
 		{"abfss://lake@contoso.dfs.core.chinacloudapi.cn/mortgages/a", root, false},
 		{"http://contoso.blob.core.windows.net/lake/mortgages/a", root, false},
+		{"https://contoso.blob.core.windows.net:8443/lake/mortgages/a", root, false},
+		{"http://contoso.blob.core.windows.net:443/lake/mortgages/a", root, false},
 		{"abfs://lake@contoso.dfs.core.windows.net/mortgages/a", root, false},
 		{root + "../other", root, false},
 		{root + "%2e%2e/other", root, false},

@@ -162,6 +162,9 @@ func (r *reader) readNotebook(d slsa1.ResourceDescriptor) {
 	var n Notebook
 	set := r.noun(d, &n, "text")
 	n.Digest, n.Text = set[SHA256], r.ref(d, "text")
+	if !slices.Contains([]string{Matches, Differs, Uncertain}, n.Equal) {
+		r.fail(fmt.Errorf("notebook %q compares with the commit as %q", clip(n.Path), clip(n.Equal)))
+	}
 	r.fail(n.valid())
 	r.fail(n.addTo(&r.record))
 }
@@ -205,7 +208,10 @@ func (r *reader) readTold(d slsa1.ResourceDescriptor) {
 
 // told reads the annotations of a noun that a service told of.
 func told[T any](r *reader, d slsa1.ResourceDescriptor, refs ...string) (noun T) {
-	r.noun(d, &noun, append(refs, "answer")...)
+	set := r.noun(d, &noun, append(refs, "answer")...)
+	if answer := r.ref(d, "answer").Digest; set[SHA256] != answer {
+		r.fail(fmt.Errorf("descriptor %q has another digest than the stored answer that it names", clip(d.Name)))
+	}
 	return noun
 }
 
@@ -304,6 +310,12 @@ func (r Record) timeless() Record {
 		folders[i] = f.timeless()
 	}
 	r.Data = folders
+	if r.Model = copyOf(r.Model); r.Model != nil {
+		r.Model.Copies = slices.Clone(r.Model.Copies)
+		for i := range r.Model.Copies {
+			r.Model.Copies[i].Read = time.Time{}
+		}
+	}
 	r.Checks = slices.Clone(r.Checks)
 	for i := range r.Checks {
 		if r.Checks[i].Name == CheckRoles { // as good as the digests, which may have been reused

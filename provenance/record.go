@@ -23,6 +23,8 @@ type Record struct {
 	Review     *Review           `json:"review,omitempty"`
 	Checks     []Fact            `json:"checks"`
 	Tool       Tool              `json:"tool"`
+
+	idsOnly bool // people are to be written without names
 }
 
 // Stored lists everything that lies beside the image, each digest once.
@@ -99,13 +101,6 @@ func (r Record) tellers() (all []teller) {
 type Tool struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
-}
-
-// Person is somebody that a source names. ID is a stable identifier at the identity provider (a tenant object id).
-type Person struct {
-	ID    string `json:"id,omitempty"`
-	Name  string `json:"name,omitempty"`
-	Email string `json:"email,omitempty"`
 }
 
 // Image is the container image that the statement is about.

@@ -10,7 +10,7 @@ var (
 )
 
 func reported(answer Stored) (Grounds, Answered) {
-	return Grounds{Basis: Reported}, Answered{AskedAt: at(2, 30), Answer: answer}
+	return Grounds{Basis: Reported}, Answered{AskedAt: at(2, 30), Notes: []string{"the pusher is not known: status 403"}, Answer: answer}
 }
 
 func exampleRun(collection string, answer Stored) DatabricksRun {
@@ -57,11 +57,13 @@ func exampleMLflow(answer, plot Stored) MLflowRun {
 }
 
 func exampleRegistered(answer Stored) RegisteredModel {
-	m := RegisteredModel{Registry: "azureml", URI: "https://westeurope.api.azureml.ms/", Name: "mortgage", Version: "7", AskedAs: "champion", Aliases: []string{"champion"}, Stage: "Production",
-		Status: "READY", RunID: "9007199254740993", RunIs: RunIsDatabricks, Source: "azureml://artifacts/mortgage", Creator: ada, Created: at(2, 21), Updated: at(2, 22),
-		Tags: map[string]string{"area": "north", "run_id": "9007199254740993"}, Inputs: []Dataset{{Name: "reference", Source: "abfss://reference@fabrikam.dfs.core.windows.net/applications/"}},
+	m := RegisteredModel{Registry: "azureml", URI: "https://westeurope.api.azureml.ms/", Name: "mortgage", Version: "7", AskedAs: "champion", Aliases: []string{"champion"}, Kind: "custom_model", Stage: "Production",
+		Status: "READY", RunID: "9007199254740993", RunIs: RunIsDatabricks, TaggedRunID: "4be1c0ffee0000000000000000000001", Experiment: "mortgage", Source: "azureml://artifacts/mortgage", Creator: ada, Created: at(2, 21), Updated: at(2, 22),
+		Tags: map[string]string{"area": "north", "run_id": "9007199254740993"}, Properties: map[string]string{"framework": "sklearn"},
+		Inputs: []Dataset{{Name: "reference", Source: "abfss://reference@fabrikam.dfs.core.windows.net/applications/"}},
 		Services: []ModelService{{Kind: "service", Name: "mortgage-test", Compute: "ACI", Image: "contoso.azurecr.io/mortgage", Digest: "sha256:" + strings.Repeat("1", 64),
-			URI: "https://mortgage-test.westeurope.azurecontainer.io/score", Traffic: 100, Creator: grace, Created: at(2, 23)}}}
+			URI: "https://mortgage-test.westeurope.azurecontainer.io/score", Traffic: 100, State: "Healthy",
+			Environment: "azureml:mortgage-scoring:3", Creator: grace, Created: at(2, 23)}}}
 	m.Grounds, m.Answered = reported(answer)
 	m.BasisOf = map[string]Basis{"runId": Declared, "tags": Declared}
 	return m
@@ -84,7 +86,7 @@ func exampleBuild(collection string, answer Stored) Build {
 
 func exampleRelease(collection string, answer, logs Stored) Release {
 	r := Release{URL: collection + "_releaseProgress?releaseId=214", ID: "214", Name: "Release-214", Definition: Definition{ID: "3", Name: "mortgage", Revision: "4"},
-		Reason: "continuousIntegration", Creator: ada, Created: at(2, 25), Builds: []string{"mortgage nightly 20261123.1"},
+		Reason: "continuousIntegration", Creator: ada, Created: at(2, 25), Builds: []string{"mortgage nightly 20261123.1 4711"},
 		Environments: []Environment{{Name: "test", Status: "inProgress", Trigger: "afterSuccessfulEnvironment", At: at(2, 26)}},
 		Approvals:    []Approval{{Of: "test, before deployment", Approver: grace, Status: "approved", At: at(2, 26)}}, LastSuccess: "Release-213", Logs: logs}
 	r.Grounds, r.Answered = reported(answer)
@@ -92,7 +94,7 @@ func exampleRelease(collection string, answer, logs Stored) Release {
 }
 
 func exampleReview(answer Stored) Review {
-	v := Review{Host: "https://dev.azure.com/contoso", Repository: "mortgage", Commit: strings.Repeat("5", 40), Pusher: ada, Pushed: at(1, 30), Verified: "unsigned",
+	v := Review{Host: "https://dev.azure.com/contoso", Repository: "Mortgage/mortgage", Commit: strings.Repeat("5", 40), Author: ada, Committer: grace, Pusher: ada, Pushed: at(1, 30), Verified: "unsigned",
 		PullRequests: []PullRequest{{ID: "88", URL: "https://dev.azure.com/contoso/Mortgage/_git/mortgage/pullrequest/88", Title: "Weight recent applications", State: "completed",
 			Source: "refs/heads/recent", Target: "refs/heads/main", Author: ada, MergedBy: ada, Merged: at(1, 30), Commit: strings.Repeat("5", 40),
 			Reviewers: []Reviewer{{Person: grace, Vote: "approved", Of: strings.Repeat("8", 40), Required: true}, {Person: Person{Name: "[Mortgage]\\Risk"}, Vote: "no vote", Group: true}}}}}

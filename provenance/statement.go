@@ -50,6 +50,11 @@ func NewStatement(evidence ...Evidence) (Statement, error) {
 
 // judge concludes from all facts together what none of them says alone.
 func (r *Record) judge() error {
+	r.copyPeople()
+	r.identify()
+	if r.idsOnly {
+		r.forgetNames()
+	}
 	r.tieTraining()
 	confirmed, err := r.confirm()
 	if err != nil {

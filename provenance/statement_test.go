@@ -106,7 +106,7 @@ func exampleTest(f Folder, d func(Algorithm, string) Digest) Folder {
 	f.BasisOf["digest"], f.BasisOf["immutability"], f.BasisOf["protection"] = Declared, Declared, Declared
 	f.Immutability, f.Resumed = GradeUnknown, 2
 	f.Protection = &Protection{Account: "fabrikam", Container: "reference", AskedAt: at(2, 26), Unknown: "a SAS cannot ask Azure Resource Manager"}
-	f.Imported = &Imported{Files: 10, Parts: 7, SealedBy: d(SHA256, "7").String()}
+	f.Imported = &Imported{Files: 10, Parts: 7, SealedBy: d(SHA256, "7").String(), ReadSince: at(2, 10)}
 	f.Delta = &DeltaTable{ID: "0b7e5e0e-0000-4000-8000-000000000005", Version: 9007199254740993, Asked: "run start", Committed: at(0, 4), Operation: "DELETE",
 		MinReader: 3, MinWriter: 7, ReaderFeatures: []string{"deletionVectors"}, WriterFeatures: []string{"deletionVectors"}, Checkpoint: "9007199254740990",
 		Log: d(SHA256, "5"), DataFiles: 8, DeletionVectors: 1}
@@ -375,7 +375,7 @@ func TestStored(t *testing.T) {
 	for _, s := range record.Stored() {
 		names = append(names, s.Name)
 	}
-	want := "manifest-a.txt index-d.jsonl manifest-b.txt index-c.jsonl arm-contoso-mortgages.json manifest-f.txt databricks-run-9007199254740993.json"
+	want := "manifest-a.txt index-d.jsonl manifest-b.txt index-c.jsonl arm-contoso-mortgages.json manifest-f.txt notebook-prepare.py databricks-run-9007199254740993.json mlflow-run-4be1.json mlflow-model-mortgage-7.json azure-devops-build-4711.json azure-devops-release-214.json azure-devops-commit-5555.json roc.png azure-devops-release-214.log"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("stored %s, want %s", got, want)
 	}

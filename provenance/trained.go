@@ -55,8 +55,37 @@ func (r *Record) trainedOn(f Folder) (why string, proved bool) {
 		return named + unchanged(b) + "but nobody sealed it, so it is what the pipeline says", false
 	case f.Of("newest") != Reported:
 		return named + unchanged(b) + "the files' times are those of a local disk, which anybody can set", false
+	case r.Databricks == nil || r.Databricks.Started.IsZero():
+		return named + unchanged(b) + "but when the run started is what its MLflow client said", false
 	}
-	return "no file is newer than the run's start, and the sealed listing from before it is the one at recording", true
+	const same = "no file is newer than the run's start, and the sealed listing from before it is the one at recording"
+	switch {
+	case f.Delta != nil:
+		return same + "; what else lay in the folder meanwhile is no part of this version of the table", true
+	case f.keptSince(started):
+		return same + "; nothing could be removed in between", true
+	}
+	return same + "; but nothing kept a file from being added and removed again in between", false
+}
+
+// keptSince tells whether no file could be removed from the folder between then and the recording: a policy that was locked before
+// then protects its files for longer, or a legal hold has been on since. Azure tells the time of both.
+func (f Folder) keptSince(then time.Time) bool {
+	p := f.Protection
+	if p == nil || !f.Of("protection").AtLeast(Reported) {
+		return false
+	}
+	locked := p.Policy != nil && slices.ContainsFunc(p.Policy.Updates, func(u PolicyUpdate) bool {
+		return u.Update == "lock" && !u.At.IsZero() && !u.At.After(then)
+	})
+	held := slices.ContainsFunc(p.LegalHolds, func(h LegalHold) bool { return !h.Since.IsZero() && !h.Since.After(then) })
+	switch f.Immutability {
+	case GradeLocked, GradeLockedAppend:
+		return held || locked && p.Until.After(f.Listed) && p.Until.After(p.AskedAt)
+	case GradeLegalHold, GradeUnlocked:
+		return held
+	}
+	return false
 }
 
 func unchanged(b *Before) string {

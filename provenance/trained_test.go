@@ -19,6 +19,25 @@ func TestTrainedOn(t *testing.T) {
 		"listed at the very start":   {func(f *Folder, r *DatabricksRun) { f.Before.Listed = r.Started }, Reported, "no file is newer"},
 		"listing differs": {func(f *Folder, _ *DatabricksRun) { f.Before.Same, f.Before.Changes = false, "1 removed (a.csv)" }, Declared,
 			"the listing from before training differs: 1 removed (a.csv)"},
+		"nothing kept files": {func(f *Folder, _ *DatabricksRun) { f.Immutability, f.Protection = GradeNone, nil }, Declared,
+			"no file is newer than the run's start, and the sealed listing from before it is the one at recording; but nothing kept a file from being added and removed"},
+		"locked during training": {func(f *Folder, r *DatabricksRun) {
+			f.Protection.Policy.Updates[1].At, f.Protection.LegalHolds = r.Started.Add(time.Second), nil
+		}, Declared, "no file is newer"},
+		"locked until then only": {func(f *Folder, r *DatabricksRun) {
+			f.Protection.Until, f.Protection.LegalHolds = f.Listed, nil
+		}, Declared, "no file is newer"},
+		"locked, and held": {func(f *Folder, r *DatabricksRun) { f.Protection.Policy.Updates[1].At = r.Ended }, Reported, "no file is newer"},
+		"held":             {func(f *Folder, r *DatabricksRun) { f.Immutability, f.Protection.Policy = GradeLegalHold, nil }, Reported, "no file is newer"},
+		"held since training": {func(f *Folder, r *DatabricksRun) {
+			f.Immutability, f.Protection.Policy, f.Protection.LegalHolds[0].Since = GradeLegalHold, nil, r.Started.Add(time.Second)
+		}, Declared, "no file is newer"},
+		"versions are kept":      {func(f *Folder, r *DatabricksRun) { f.Immutability = GradeVersionWORM }, Declared, "no file is newer"},
+		"protection is declared": {func(f *Folder, r *DatabricksRun) { f.BasisOf["protection"] = Declared }, Declared, "no file is newer"},
+		"a version of a table": {func(f *Folder, r *DatabricksRun) {
+			f.Immutability, f.Protection, f.Delta = GradeNone, nil, &DeltaTable{}
+		}, Reported,
+			"no file is newer than the run's start, and the sealed listing from before it is the one at recording; what else lay in the folder"},
 		"no start": {func(_ *Folder, r *DatabricksRun) { r.Started = time.Time{} }, Declared,
 			"named by the pipeline; the listing from before training is the one at recording; no run says when training started"},
 		"no start and no listing": {func(f *Folder, r *DatabricksRun) { f.Before, r.Started = nil, time.Time{} }, Declared,

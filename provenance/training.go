@@ -156,30 +156,39 @@ type RegisteredModel struct {
 	Version  string   `json:"version"`
 	AskedAs  string   `json:"askedAs,omitempty"` // the alias that was resolved to the version
 	Aliases  []string `json:"aliases,omitempty"`
+	Kind     string   `json:"kind,omitempty"` // of its files, as the registry calls it: custom_model, mlflow_model
 	Stage    string   `json:"stage,omitempty"`
 	Status   string   `json:"status,omitempty"`
 	RunID    string   `json:"runId,omitempty"` // of the run that it says it comes from
 	// RunIs tells what kind of run RunID is of. A registry's own is mlflow; a tag that the pipeline set may name a Databricks run.
-	RunIs   string            `json:"runIs,omitempty"`
-	Source  string            `json:"source,omitempty"` // where its files lie
-	Creator Person            `json:"creator,omitzero"`
-	Created time.Time         `json:"created,omitzero"`
-	Updated time.Time         `json:"updated,omitzero"`
-	Tags    map[string]string `json:"tags,omitempty"`
-	Inputs  []Dataset         `json:"inputs,omitempty"` // data that the registry says it was trained on
+	RunIs string `json:"runIs,omitempty"`
+	// TaggedRunID is another run, which a tag names beside the registry's own: of a Databricks job when it is all digits, of MLflow
+	// otherwise.
+	TaggedRunID string            `json:"taggedRunId,omitempty"`
+	Experiment  string            `json:"experiment,omitempty"` // name
+	Source      string            `json:"source,omitempty"`     // where its files lie
+	Creator     Person            `json:"creator,omitzero"`
+	Created     time.Time         `json:"created,omitzero"`
+	Updated     time.Time         `json:"updated,omitzero"`
+	Tags        map[string]string `json:"tags,omitempty"`
+	Properties  map[string]string `json:"properties,omitempty"` // set when it was registered, and never changed
+	Inputs      []Dataset         `json:"inputs,omitempty"`     // data that the registry says it was trained on
 	// Services are the deployments of this version that the registry knew of.
 	Services []ModelService `json:"services,omitempty"`
 }
 
 // ModelService is something that serves a registered model: an Azure ML service, an image, a deployment of an endpoint.
 type ModelService struct {
-	Kind    string    `json:"kind"` // service, image, deployment
-	Name    string    `json:"name"`
-	Compute string    `json:"compute,omitempty"` // ACI, AKS, or the cluster
-	Image   string    `json:"image,omitempty"`   // its location
-	Digest  string    `json:"digest,omitempty"`  // the image's, as the service says
-	URI     string    `json:"uri,omitempty"`     // where it answers
-	Traffic int       `json:"traffic,omitempty"` // percent, of a deployment
-	Creator Person    `json:"creator,omitzero"`
-	Created time.Time `json:"created,omitzero"`
+	Kind    string `json:"kind"` // service, image, deployment
+	Name    string `json:"name"`
+	Compute string `json:"compute,omitempty"` // ACI, AKS, or the cluster
+	Image   string `json:"image,omitempty"`   // its location
+	Digest  string `json:"digest,omitempty"`  // the image's, as the service says
+	URI     string `json:"uri,omitempty"`     // where it answers
+	Traffic int    `json:"traffic,omitempty"` // percent, of a deployment
+	State   string `json:"state,omitempty"`   // Healthy, Succeeded, Failed, …
+	// Environment is the id of what a deployment runs in, from which Azure ML builds an image that it does not name.
+	Environment string    `json:"environment,omitempty"`
+	Creator     Person    `json:"creator,omitzero"`
+	Created     time.Time `json:"created,omitzero"`
 }

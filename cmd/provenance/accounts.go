@@ -28,6 +28,9 @@ type armAnswer struct {
 func newAccounts(j *job, ids []string) (*accounts, error) {
 	a := &accounts{job: j, ids: map[string]string{}, asked: map[[2]string]func() (armAnswer, error){}}
 	for _, id := range ids {
+		if err := (source.StorageAccount{ID: id}).Check(); err != nil {
+			return nil, err
+		}
 		name := path.Base(strings.TrimSuffix(id, "/"))
 		if a.ids[name] != "" {
 			return nil, provenance.Misuse("", "storage account %s is given twice", name)

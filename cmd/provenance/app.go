@@ -82,6 +82,9 @@ func application(p process) *cli.App {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
+	if strings.Contains(err.Error(), "parse error") && strings.Contains(err.Error(), "-timeout") {
+		return provenance.Misuse("a duration has a unit: 90s, 30m, 2h", "--timeout is no duration")
+	}
 	name := strings.TrimSpace("provenance " + c.Command.Name)
 	if c.Command.Name == "provenance" {
 		name = "provenance"
@@ -144,9 +147,8 @@ const atLeastOne = -1
 // action wraps a command's function: positional arguments are counted, and the deadline is set.
 func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		if got := c.Args().Len(); got != wantArgs && (wantArgs != atLeastOne || got == 0) {
-			return provenance.Misuse(strings.TrimSpace(fmt.Sprintf("usage: provenance %s [flags] %s", c.Command.Name, c.Command.ArgsUsage)),
-				"%s takes %s, not %q", c.Command.Name, cmp.Or(c.Command.ArgsUsage, "flags only"), c.Args().Slice())
+		if err := countArgs(c, wantArgs); err != nil {
+			return err
 		}
 		if err := checkFlags(c); err != nil {
 			return err
@@ -161,16 +163,46 @@ func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 	}
 }
 
+// countArgs refuses another number of positional arguments than a command takes.
+func countArgs(c *cli.Context, want int) error {
+	got := c.Args().Len()
+	if got == want || want == atLeastOne && got > 0 {
+		return nil
+	}
+	given := "nothing"
+	if got > 0 {
+		given = fmt.Sprintf("%q", c.Args().Slice())
+	}
+	return provenance.Misuse(strings.TrimSpace(fmt.Sprintf("usage: provenance %s [flags] %s", c.Command.Name, c.Command.ArgsUsage)),
+		"%s takes %s, and was given %s", c.Command.Name, cmp.Or(c.Command.ArgsUsage, "flags only"), given)
+}
+
 // timely explains an error that came because the time was up.
 func timely(ctx context.Context, c *cli.Context, err error) error {
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return interrupted(c)
+	}
 	if err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	hint := "--timeout gives it more time"
-	if slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == "state" }) {
+	if keepsState(c) {
 		hint += "; with --state DIR, the next run goes on where this one was"
 	}
 	return provenance.WithHint(fmt.Errorf("it took longer than %v: %w", c.Duration("timeout"), err), hint)
+}
+
+// interrupted is the error of a command that somebody ended.
+func interrupted(c *cli.Context) error {
+	hint := "nothing was concluded"
+	if keepsState(c) && c.String("state") != "" {
+		hint = "run it again with the same --state: it goes on where it was"
+	}
+	return provenance.WithHint(fmt.Errorf("interrupted: %w", context.Canceled), hint)
+}
+
+func keepsState(c *cli.Context) bool {
+	return slices.ContainsFunc(c.Command.Flags, func(f cli.Flag) bool { return f.Names()[0] == "state" })
 }
 
 // say tells people how it goes, on stderr.

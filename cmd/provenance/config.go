@@ -100,7 +100,7 @@ func parseConfig(name string, data []byte, cfg *config) error {
 		return nil // an empty file says nothing
 	}
 	if err != nil {
-		return provenance.Misuse("the keys are the flags of `provenance record`, without dashes in front", "%s: %s", name, yamlError(err))
+		return provenance.Misuse("the keys are those flags of `provenance record` that say what is recorded (image, data, key, …), without dashes; --timeout, --cloud and --format stay flags", "%s: %s", name, yamlError(err))
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return provenance.Misuse("", "%s holds more than one YAML document", name)

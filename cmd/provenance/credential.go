@@ -34,7 +34,7 @@ func (j *job) registryToken(ctx context.Context) (string, error) {
 
 func (j *job) storageOptions() storage.Options {
 	return storage.Options{
-		NewCredential: j.identity, Transport: transport(), Cloud: j.c.String("cloud"), Workers: j.workers,
+		NewCredential: j.identity, Transport: transport(), Cloud: j.c.String("cloud"), Workers: j.workers, Debug: j.debug(),
 		SharedKey: func(string) string { return j.getenv("AZURE_STORAGE_KEY") },
 	}
 }

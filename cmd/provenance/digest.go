@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -37,7 +38,7 @@ func digestCommand(p process) *cli.Command {
 }
 
 func stateFlag() cli.Flag {
-	return &cli.StringFlag{Name: "state", Usage: "keep in `DIR` what was hashed, so that an interrupted run goes on where it was"}
+	return &cli.StringFlag{Name: "state", Usage: "keep in `DIR` what was hashed, so that an interrupted run goes on where it was; its digests are then declared, not observed"}
 }
 
 func workersFlag() cli.Flag {
@@ -88,6 +89,8 @@ func (d *digester) check() error {
 		return provenance.Misuse("give --output", "a shard is of no use unless it is written to a file")
 	case c.IsSet("shard") && c.IsSet("manifest"):
 		return provenance.Misuse("--merge writes it, from all shards", "a shard has no manifest of the folder")
+	case c.IsSet("output") && c.String("output") == c.String("manifest"):
+		return provenance.Misuse("give two names", "--output and --manifest would write the same file")
 	case c.IsSet("key") && !writes:
 		return provenance.Misuse("give --output or --listing", "--key seals what is written, and nothing is")
 	case (writes || c.IsSet("manifest")) && !c.Bool("merge") && c.Args().Len() > 1:
@@ -141,6 +144,9 @@ func (d *digester) folder(uri string) (report.Digested, error) {
 	if err != nil {
 		return report.Digested{}, err
 	}
+	if err := d.outside(f.URI()); err != nil {
+		return report.Digested{}, err
+	}
 	o, err := d.folderOptions(f.URI())
 	if err != nil {
 		return report.Digested{}, err
@@ -162,6 +168,36 @@ func (d *digester) folder(uri string) (report.Digested, error) {
 		done.Delta = &version
 	}
 	return done, err
+}
+
+// outside refuses to write into the folder that is read: it would be another one at once.
+func (d *digester) outside(uri string) error {
+	for _, flag := range []string{"output", "manifest", "listing", "state"} {
+		if name := d.c.String(flag); name != "" && name != "-" && inFolder(name, uri) {
+			return provenance.Misuse("name a place outside of it", "--%s %s lies in the folder that is read", flag, name)
+		}
+	}
+	return nil
+}
+
+// inFolder tells whether a path lies in a local folder, links resolved.
+func inFolder(name, folder string) bool {
+	if strings.Contains(folder, "://") {
+		return false
+	}
+	absolute, err := filepath.Abs(name)
+	if err != nil {
+		return false
+	}
+	for dir := absolute; ; dir = filepath.Dir(dir) {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			rest, err := filepath.Rel(filepath.FromSlash(folder), filepath.Join(real, strings.TrimPrefix(absolute, dir)))
+			return err == nil && filepath.IsLocal(rest)
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
 }
 
 // list writes a listing.
@@ -214,8 +250,11 @@ func (d *digester) writeManifest(name string, manifest provenance.Stored) error 
 func (d *digester) sealed(done report.Digested, write func(io.Writer) error) (report.Digested, error) {
 	hash := sha256.New()
 	err := createWith(done.Output, func(w io.Writer) error { return write(io.MultiWriter(w, hash)) })
-	if err != nil || d.key == nil {
+	if err != nil {
 		return done, err
+	}
+	if d.key == nil {
+		return done, removeSeal(done.Output)
 	}
 	done.SealedBy = d.key.Fingerprint()
 	return done, d.writeSeal(d.key, done.Output, provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(hash.Sum(nil))))
@@ -228,7 +267,15 @@ func (d *digester) merge(parts []string) error {
 	if err != nil {
 		return err
 	}
-	if d.key != nil {
+	if d.key == nil {
+		sealed, err := unopenedSeals(m.Parts)
+		if err != nil {
+			return err
+		}
+		if len(sealed) > 0 {
+			d.say("warning: nobody checked who sealed %s: give --key, with which the whole is sealed, too", strings.Join(sealed, ", "))
+		}
+	} else {
 		by, err := sealsOf(m.Parts, d.key.Verifier())
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,16 +36,21 @@ func (cfg config) askedFolders() ([]askedFolder, error) {
 	}
 	var folders []askedFolder
 	for _, a := range asked {
-		folders = append(folders, parseData(a))
+		f := parseData(a)
+		if !slices.Contains(provenance.Roles, f.role) {
+			return nil, provenance.Misuse("write [ROLE=]URI", "%q is no role of a data folder: %s", f.role, strings.Join(provenance.Roles, ", "))
+		}
+		folders = append(folders, f)
 	}
 	return folders, nil
 }
 
 // parseData reads [ROLE=]URI. An equals sign further inside belongs to the URI.
 func parseData(s string) askedFolder {
-	role, uri, found := strings.Cut(s, "=")
+	role, uri, found := strings.Cut(strings.TrimSpace(s), "=")
+	role, uri = strings.TrimSpace(role), strings.TrimSpace(uri)
 	if !found || strings.ContainsAny(role, "/:.\\?") {
-		return askedFolder{"train", s}
+		return askedFolder{"train", strings.TrimSpace(s)}
 	}
 	return askedFolder{role, uri}
 }
@@ -155,11 +161,20 @@ func (r *recorder) folders(ctx context.Context) error {
 	return d.compare(ctx, folders)
 }
 
-// each does something for each of a list at the same time; the first error ends it.
+// atOnce is how many folders are read at the same time; each is read by several workers.
+const atOnce = 4
+
+// each does something for each of a list, a few at the same time; the first error ends it.
 func each[T any](ctx context.Context, list []T, do func(context.Context, int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
 	for i := range list {
-		group.Go(func() error { return do(ctx, i) })
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return do(ctx, i)
+		})
 	}
 	return group.Wait()
 }
@@ -232,7 +247,18 @@ func (d *dataset) read(ctx context.Context, f *dataFolder) (err error) {
 	}
 	before, err := folder.CompareListing(l.Listing, l.sealedBy, f.result)
 	f.noun.Before = &before
+	if err == nil && !before.Same {
+		d.say("warning: %s is not what it was before training: %s", f.URI(), before.Changes)
+	}
 	return err
+}
+
+// counted is a number of things, in words.
+func counted(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // digests are those of a folder: computed by other machines, or else here.
@@ -255,6 +281,12 @@ func (d *dataset) digests(ctx context.Context, f *dataFolder) (*folder.Result, e
 	for _, warning := range result.Warnings {
 		o.Warn(warning)
 	}
+	if result.Resumed > 0 {
+		o.Warn(counted(result.Resumed, "digest") + " come from the state of an interrupted run: the folder's digest is declared, not observed, and a policy may refuse that")
+	}
+	if d.cfg.Previous != "" && result.Reused == nil && f.plane != nil {
+		o.Warn("no digest of --previous could be reused: every file was read")
+	}
 	return result, nil
 }
 
@@ -269,7 +301,7 @@ func (d *dataset) previous(ctx context.Context, f *dataFolder, dir string) (*fol
 		return nil, nil
 	}
 	if p != nil && f.table != nil {
-		p.Until = time.Time{} // a newer version of a table need not have the files of an older one
+		p.Partial = true // a newer version of a table need not have the files of an older one
 	}
 	return p, err
 }
@@ -310,7 +342,9 @@ func (d *dataset) compare(ctx context.Context, folders []dataFolder) error {
 	for i, f := range folders {
 		f.noun.Shared = append([]provenance.Shared{}, shared[i]...) // not nil: they were compared
 		for _, s := range shared[i] {
-			d.say("warning: %s and %s share %d files, such as %q: what is tested with must not be trained on", f.URI(), s.URI, s.Files, s.Names[0])
+			if f.role > s.Role || f.role == s.Role && f.URI() < s.URI { // once for each pair
+				d.say("warning: %s and %s share %s, such as %q: what is tested with must not be trained on", f.URI(), s.URI, counted(s.Files, "file"), s.Names[0])
+			}
 		}
 		d.add(f.noun)
 	}

@@ -36,8 +36,12 @@ func keygen(j *job) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(createFile(private, privatePEM, 0o600), createFile(public, publicPEM, 0o644)); err != nil {
-		return provenance.Misuse("", "the key pair cannot be written: %v", err)
+	err = createFile(private, privatePEM, 0o600)
+	if err == nil {
+		err = createFile(public, publicPEM, 0o644)
+	}
+	if err != nil {
+		return provenance.Misuse("does the folder of --output-key-prefix exist, and may one write there?", "the key pair cannot be written: %v", err)
 	}
 	j.say("wrote %s (keep it secret) and %s (hand it to auditors)", private, public)
 	return nil

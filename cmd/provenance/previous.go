@@ -130,15 +130,15 @@ func (e *earlier) digests(ctx context.Context, uri, dir string, notBefore time.T
 		return nil, nil
 	}
 	for _, f := range e.record.Data {
-		if f.URI != uri || f.Index.Digest.IsZero() || !f.Of("digest").AtLeast(provenance.Signed) { // what was only declared is not passed on
+		if f.URI != uri || f.Index.Digest.IsZero() {
 			continue
 		}
 		index, err := fetchIndex(ctx, e.image, f, dir)
 		if err != nil {
 			return nil, err
 		}
-		return &folder.Previous{Index: index, Statement: e.statement, NotBefore: notBefore, Immutable: f.Immutability,
-			Until: until(f), Basis: f.Of("digest")}, nil
+		return &folder.Previous{Index: index, Statement: e.statement, NotBefore: notBefore, CompareOnly: !f.Of("digest").AtLeast(provenance.Signed),
+			Immutable: f.Immutability, Appends: f.Protection != nil && f.Protection.HoldAppendWrites, Until: until(f), Basis: f.Of("digest")}, nil
 	}
 	return nil, nil
 }

@@ -149,3 +149,18 @@ func TestReadmePolicy(t *testing.T) {
 		t.Errorf("the policy lacks a section: %+v", policy)
 	}
 }
+
+// TestExampleConfig: every key of the example is one, and it says all that a recording needs.
+func TestExampleConfig(t *testing.T) {
+	const file = "../../examples/provenance.yaml"
+	var cfg config
+	if err := parseConfig(file, mustRead(t, file), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.check(false); err != nil {
+		t.Error(err)
+	}
+	if folders, err := cfg.askedFolders(); err != nil || len(folders) != 2 || folders[0].role != "train" || folders[1].role != "test" {
+		t.Errorf("folders %v, %v", folders, err)
+	}
+}

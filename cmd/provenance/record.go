@@ -24,7 +24,7 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "config", Usage: "read flags from `FILE` (default: provenance.yaml, if there is one)"},
 			&cli.StringFlag{Name: "image", Usage: "image `REF`: registry/repository:tag, …@sha256:…, oci:DIR or oci:DIR:TAG"},
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
-			&cli.StringSliceFlag{Name: "data", Usage: "data folder `[ROLE=]URI`, repeatable; ROLE is train, validation, test or other"},
+			&cli.StringSliceFlag{Name: "data", Usage: "data folder `[ROLE=]URI`, repeatable; ROLE is train (the default), validation, test or other"},
 			&cli.StringFlag{Name: "data-list", Usage: "`FILE` with one [ROLE=]URI a line, as the training script wrote it"},
 			&cli.StringSliceFlag{Name: "manifest", Usage: "digests that other machines computed: digest `FILE` of a --data folder, or of one shard of it, repeatable"},
 			&cli.StringSliceFlag{Name: "listing", Usage: "`FILE` that `digest --listing` wrote before training, repeatable"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -42,7 +43,41 @@ func openSeal(file string, digest provenance.Digest, key envelope.Verifier) (str
 	if err != nil {
 		return "", provenance.Refuse("data.seal", "name the key that sealed it with --key", "the seal of %s does not verify: %v", file, err)
 	}
-	return key.Fingerprint(), provenance.CheckSeal(verified.Payload(), digest)
+	if err := provenance.CheckSeal(verified.Payload(), digest); err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	return key.Fingerprint(), nil
+}
+
+// unopenedSeals are the parts with a seal that nobody can check without a key. A seal that is over another file is refused even so:
+// it tells that the file was changed, or written again without one.
+func unopenedSeals(parts []folder.Part) (sealed []string, err error) {
+	for _, part := range parts {
+		if _, err := os.Lstat(part.Path + sealSuffix); errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		data, err := readSmall(part.Path+sealSuffix, envelope.MaxSize)
+		if err != nil {
+			return nil, err
+		}
+		payload, err := envelope.UnverifiedPayloadOf(data)
+		if err == nil {
+			err = provenance.CheckSeal(payload, part.Digest)
+		}
+		if err != nil {
+			return nil, provenance.Refuse("data.seal", "was the file changed after it was sealed?", "the seal of %s is not over it: %v", part.Path, err)
+		}
+		sealed = append(sealed, part.Path)
+	}
+	return sealed, nil
+}
+
+// removeSeal removes the seal of a file that was written again without one: it is over what the file held before.
+func removeSeal(file string) error {
+	if err := os.Remove(file + sealSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove the seal of the former %s: %w", file, err)
+	}
+	return nil
 }
 
 // sealsOf is the fingerprint of the key that sealed all of the parts; empty if none has a seal. Some sealed and some not are

@@ -129,6 +129,9 @@ func (j *job) publicKeys() ([]envelope.Verifier, error) {
 
 func (j *job) publicKey(ref string) (envelope.Verifier, error) {
 	if variable, found := strings.CutPrefix(ref, "env://"); found {
+		if j.getenv(variable) == "" {
+			return envelope.Verifier{}, provenance.Misuse("put the content of cosign.pub into the variable", "%s: the variable is not set", ref)
+		}
 		return envelope.ParsePublicKey(ref, []byte(j.getenv(variable)))
 	}
 	if strings.Contains(ref, "://") {

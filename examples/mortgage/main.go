@@ -26,7 +26,8 @@ func story(out string) error {
 			return err
 		}
 	}
-	fmt.Printf("\nEvery forgery was refused, in %.0f seconds. Everything is in %s to look at: the lake, the model, the image with its\nattestation, cosign.key (its password is %q) and cosign.pub, release.yaml. The tampered row was put back.\n", time.Since(d.started).Seconds(), out, password)
+	fmt.Printf("\nEvery forgery was refused, within %.1f s. Everything is in %s to look at: the lake, the model, the image with its\nattestation, cosign.key (its password is %q) and cosign.pub, release.yaml. The tampered row was put back.\nGo there and type the commands yourself: cd %s && export PATH=$PWD/bin:$PATH COSIGN_PASSWORD=%s\n",
+		time.Since(d.started).Seconds(), out, password, out, password)
 	return nil
 }
 

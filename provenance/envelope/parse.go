@@ -104,6 +104,16 @@ func UnverifiedEnvelopeOf(bundle []byte) (envelope []byte, predicateType string,
 	return envelope, statement.PredicateType, err
 }
 
+// UnverifiedPayloadOf gives the payload of a bundle whose signature nobody checked: fit for finding out that a bundle is about
+// something else, and for nothing more.
+func UnverifiedPayloadOf(bundle []byte) ([]byte, error) {
+	p, err := parse(bundle)
+	if err != nil {
+		return nil, err
+	}
+	return p.envelope.Payload, nil
+}
+
 // wire is the envelope as its own JSON form has it.
 func (p *parsed) wire() dsse.Envelope {
 	e := dsse.Envelope{

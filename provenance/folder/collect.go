@@ -63,10 +63,10 @@ func (r *Result) timeBasis() provenance.Basis {
 }
 
 // digestBasis is that of the digest which is known worst. The state of an interrupted run lies where anybody on the agent can
-// write, and so do files of other machines, unless they are sealed.
+// write, and so do files of other machines, unless they are sealed and every file still is the one that was hashed.
 func (r *Result) digestBasis() provenance.Basis {
 	switch {
-	case r.Resumed > 0, r.Imported != nil && r.Imported.SealedBy == "":
+	case r.Resumed > 0, r.Imported != nil && (r.Imported.SealedBy == "" || !r.untouched):
 		return provenance.Declared
 	case r.Imported != nil:
 		return provenance.Signed

@@ -85,6 +85,8 @@ func readDigestFile(r io.Reader, open func(digestHeader) error, yield func(Index
 			return fmt.Errorf("the header says that %d lines follow", header.Entries)
 		case header.Shard != isListing && e.HashedAt.IsZero():
 			return errors.New("hashedAt is missing")
+		case !e.By.IsZero():
+			return errors.New("it names an attestation (by), but whoever writes a digest file has read the bytes")
 		case !shard.has(e.Name):
 			return fmt.Errorf("%q does not belong to shard %s", e.Name, header.Shard)
 		}

@@ -305,8 +305,13 @@ func listSome(ctx context.Context, f storage.Folder, yield func(storage.Object) 
 	})
 }
 
-// bufferSize is how much of a file is read at once. It fits into the processor's cache together with the hash's state.
-const bufferSize = 256 << 10
+// How much of a file is read at once, at the most. From a disk, as much as stays in the processor's cache until it is hashed; from
+// a network more, because each call takes what has arrived, and wakes the sender.
+const (
+	leastBuffer  = 16 << 10
+	localBuffer  = 256 << 10
+	remoteBuffer = 1 << 20
+)
 
 // hasher is one worker.
 type hasher struct {
@@ -315,7 +320,18 @@ type hasher struct {
 	buffer []byte
 }
 
-func newHasher(r *run) *hasher { return &hasher{r, sha256.New(), make([]byte, bufferSize)} }
+func newHasher(r *run) *hasher { return &hasher{run: r, hash: sha256.New()} }
+
+// grow makes the buffer large enough for a file, and no larger than the largest file so far needs.
+func (h *hasher) grow(o storage.Object) {
+	most := int64(localBuffer)
+	if o.ETag != "" {
+		most = remoteBuffer
+	}
+	if want := max(leastBuffer, min(o.Size, most)); int64(len(h.buffer)) < want {
+		h.buffer = make([]byte, want)
+	}
+}
 
 // hashEach hashes files from the queue until it is closed.
 func (h *hasher) hashEach(ctx context.Context, queue <-chan storage.Object) error {
@@ -337,6 +353,7 @@ func (h *hasher) hashOne(ctx context.Context, o storage.Object) (IndexEntry, err
 		return IndexEntry{}, err
 	}
 	defer body.Close() // was read only
+	h.grow(o)
 	entry := listedEntry(o)
 	entry.HashedAt = h.o.clock().Truncate(time.Second)
 	entry.SHA256, err = h.sum(ctx, body)

@@ -34,7 +34,8 @@ func Import(ctx context.Context, f storage.Folder, merged *Merged, sealedBy stri
 	r.URI, r.Listed, r.Warnings = f.URI(), o.clock(), i.odd.list()
 	r.RetainUntil, r.AllRetained = i.retained.all()
 	r.Resumed = merged.Resumed // a seal does not make them better
-	r.Imported = &provenance.Imported{Files: r.Files, Parts: len(merged.Parts), SealedBy: sealedBy}
+	r.untouched = !i.touched
+	r.Imported = &provenance.Imported{Files: r.Files, Parts: len(merged.Parts), SealedBy: sealedBy, ReadSince: r.readSince}
 	return r, nil
 }
 
@@ -44,6 +45,7 @@ type importer struct {
 	sorter   *sorter
 	odd      oddNames
 	retained retention
+	touched  bool // a file may have changed since it was hashed
 }
 
 func (i *importer) list(ctx context.Context, f storage.Folder) (Changes, error) {
@@ -64,12 +66,22 @@ func (i *importer) list(ctx context.Context, f storage.Folder) (Changes, error) 
 		if err != nil {
 			return err
 		}
+		i.touched = i.touched || !untouched(was, o)
 		return i.sorter.add([]byte(now.Name), appendEntry(nil, hashedLike(now, was)))
 	})
 	if err != nil {
 		return Changes{}, err
 	}
 	return c.changes()
+}
+
+// untouched tells whether a file is the one that was hashed: its ETag says so, or, of a local file, the time of its last change,
+// which nobody can set back, is before it was hashed. (Its modification time can be set by whoever may write it.)
+func untouched(was IndexEntry, now storage.Object) bool {
+	if now.ETag != "" {
+		return was.ETag == now.ETag || was.ETag == "" && !was.HashedAt.IsZero()
+	}
+	return now.Changed != 0 && time.Unix(0, now.Changed).Before(was.HashedAt)
 }
 
 // importDiffers says in what a file differs from the one that was hashed elsewhere, or nothing.
@@ -81,6 +93,8 @@ func importDiffers(was, now IndexEntry) string {
 		return "etag"
 	case !byETag && !was.Modified.Truncate(time.Second).Equal(now.Modified.Truncate(time.Second)):
 		return "modified"
+	case !byETag && now.ETag != "" && was.HashedAt.Before(was.Modified.Truncate(time.Second).Add(2*time.Second)):
+		return "modified in the second in which it was hashed" // and perhaps once more, afterwards
 	}
 	return ""
 }

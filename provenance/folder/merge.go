@@ -93,12 +93,13 @@ func (m *merger) read(path string, of int) error {
 // took notes a part that was read to its end, or refuses it.
 func (m *merger) took(path string, sum []byte, err error) error {
 	var refused *provenance.Refused
+	var misused *provenance.Misused
 	var unreadable *fs.PathError
 	switch {
 	case err == nil:
 		m.parts = append(m.parts, Part{path, provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(sum))})
 		return nil
-	case m.ctx.Err() != nil, errors.As(err, &refused), errors.As(err, &unreadable):
+	case m.ctx.Err() != nil, errors.As(err, &refused), errors.As(err, &misused), errors.As(err, &unreadable):
 		return err
 	}
 	return badShards("%s: %v", path, err)
@@ -114,7 +115,7 @@ func (m *merger) add(e IndexEntry) error {
 // open compares a header with those before.
 func (m *merger) open(path string, h digestHeader) error {
 	if h.Shard == isListing {
-		return badShards("%s is a listing, without digests", path)
+		return provenance.Refuse("data.shards", "record takes a listing as --listing", "%s is a listing, without digests", path)
 	}
 	if m.first == nil {
 		m.first = &h
@@ -124,6 +125,8 @@ func (m *merger) open(path string, h digestHeader) error {
 		return badShards("%s is of %s, but other parts are of %s", path, h.URI, was.URI)
 	case parts(h) != parts(was):
 		return badShards("%s is shard %s, but another part is shard %s", path, h.Shard, was.Shard)
+	case m.shards[h.Shard] == path:
+		return provenance.Misuse("name each file once", "%s is given twice", path)
 	case m.shards[h.Shard] != "":
 		return badShards("%s and %s are both shard %s", m.shards[h.Shard], path, h.Shard)
 	case h.Listing != was.Listing || h.Files != was.Files || h.Bytes != was.Bytes:
@@ -156,7 +159,11 @@ func (m *merger) complete() error {
 		}
 	}
 	if gaps := first.N - len(m.shards); err == nil && gaps > 0 {
-		return badShards("%d of %d shards are missing: %s", gaps, first.N, strings.Join(missing, ", "))
+		verb := "are"
+		if gaps == 1 {
+			verb = "is"
+		}
+		return badShards("%d of %d shards %s missing: %s", gaps, first.N, verb, strings.Join(missing, ", "))
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func TestMergeRefuses(t *testing.T) {
 		parts []string
 		part  string
 	}{
-		"gap":                      {good[:2], "1 of 3 shards are missing: 3/3"},
+		"gap":                      {good[:2], "1 of 3 shards is missing: 3/3"},
 		"large gap":                {change(0, edit(`"1/3"`, `"1/90"`))[:1], "does not belong to shard 1/90"},
 		"same shard twice":         {[]string{good[0], good[1], good[1]}, "are both shard 2/3"},
 		"another listing":          {[]string{good[0], good[1], later[2]}, "another listing of the folder"},
@@ -95,6 +95,7 @@ func TestMergeRefuses(t *testing.T) {
 		}), "not sorted, or twice"},
 		"no digest":           {change(0, edit(`"sha256":"[^"]*",`, "")), "is not a sha256 digest"},
 		"no time of hashing":  {change(0, edit(`,"hashedAt":"[^"]*"`, "")), "hashedAt is missing"},
+		"somebody else's":     {change(0, edit(`"hashedAt":"([^"]*)"`, `"hashedAt":"2026-11-01T00:00:00Z","by":"`+strings.Repeat("ab", 32)+`"`)), "whoever writes a digest file has read the bytes"},
 		"header with more":    {change(0, edit(`"uri"`, `"more":1,"uri"`)), "unknown field"},
 		"header repeats":      {change(0, edit(`"uri"`, `"URI":"","uri"`)), "stands twice"},
 		"header without uri":  {change(0, edit(`"uri":"[^"]*",`, "")), "is missing or wrong"},

@@ -31,11 +31,14 @@ type Result struct {
 	Warnings    []string // about names that are easily taken for others
 
 	manifest, text provenance.Stored
-	index          *Index // of all files; those of other shards have no digests
-	pinned         bool   // every file has an ETag
-	undated        bool   // it is not known when one was created
+	index          *Index    // of all files; those of other shards have no digests
+	pinned         bool      // every file has an ETag
+	undated        bool      // it is not known when one was created
+	readSince      time.Time // when the first file was read; zero for a listing
+	unread         bool      // it is not known when one was read
 	reusedBasis    provenance.Basis
 	namesOnly      bool // it was read from a manifest
+	untouched      bool // no file of an import can have changed since it was hashed
 }
 
 // Manifest is the folder's manifest. Its digest has the dirHash's value.
@@ -96,6 +99,12 @@ func (r *Result) count(e IndexEntry) {
 		r.Entries++
 	}
 	r.pinned = r.pinned && e.ETag != ""
+	switch {
+	case e.HashedAt.IsZero():
+		r.unread = true
+	case r.readSince.IsZero() || e.HashedAt.Before(r.readSince):
+		r.readSince = e.HashedAt
+	}
 	if e.Modified.After(r.Newest) {
 		r.Newest = e.Modified
 	}
@@ -114,6 +123,9 @@ func (b *builder) finish() (_ *Result, err error) {
 	}
 	if r.undated {
 		r.Oldest = time.Time{}
+	}
+	if r.unread {
+		r.readSince = time.Time{}
 	}
 	r.Listing = b.listing.digest()
 	r.manifest, r.text = b.manifest.stored("manifest.sha256", ManifestMediaType, r.index), b.text.stored("index.jsonl", IndexMediaType, r.index)

@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -12,10 +13,14 @@ type Previous struct {
 	Index     *Index
 	Statement provenance.Digest // sha256 of the attestation's statement
 	NotBefore time.Time         // digests of bytes that were read earlier are read again; zero: none are
+	// CompareOnly takes no digest over: they were only declared. What the storage said of the files then is compared all the same.
+	CompareOnly bool
 	// Immutable is the grade that the folder had then. When files could be neither changed nor removed, those that are other
-	// ones now are refused, and until Until those that are gone, too.
+	// ones now are refused, and those that are gone, until Until.
 	Immutable string
+	Appends   bool      // the legal hold let files grow
 	Until     time.Time // provenance.Protection.Until; zero: unknown
+	Partial   bool      // the index is of some files of the folder, as of a table's version, and others may take their place
 	// Basis is how the digests were known then. They are known no better now. Empty: better than Signed.
 	Basis provenance.Basis
 }
@@ -57,7 +62,7 @@ func (u *reuse) take(o storage.Object, wanted bool) (IndexEntry, bool, error) {
 	if was.Size != o.Size || was.ETag != o.ETag {
 		return IndexEntry{}, false, u.overwritten(was, o)
 	}
-	if !wanted || o.ETag == "" || !was.Modified.Equal(o.Modified) || was.HashedAt.IsZero() || was.HashedAt.Before(u.NotBefore) ||
+	if !wanted || u.CompareOnly || o.ETag == "" || !was.Modified.Equal(o.Modified) || was.HashedAt.IsZero() || was.HashedAt.Before(u.NotBefore) ||
 		was.HashedAt.After(u.now) { // nobody reads in the future: whoever wrote that tells nothing
 		return IndexEntry{}, false, nil
 	}
@@ -72,19 +77,23 @@ func (u *reuse) take(o storage.Object, wanted bool) (IndexEntry, bool, error) {
 	return was, true, nil
 }
 
-// fixed tells whether no file could be changed. Protected append writes change files.
+// fixed tells whether no file can have been changed or removed since. Protected append writes change files. Under version-level
+// immutability the bytes stay, as a version, but the name may come to stand for others.
 func (u *reuse) fixed() bool {
 	switch u.Immutable {
-	case provenance.GradeLocked, provenance.GradeLegalHold, provenance.GradeVersionWORM:
-		return true
+	case provenance.GradeLocked:
+		return u.Until.IsZero() || u.now.Before(u.Until)
+	case provenance.GradeLegalHold: // it has no end of its own
+		return !u.Appends
 	}
 	return false
 }
 
-const overwrittenHint = "somebody got around the protection, or it was not what was recorded: find out before anything is trained on it"
+const overwrittenHint = "somebody got around the protection, or it was not what was recorded: find out before anything is trained on it; " +
+	"if a legal hold was cleared on purpose, record once with --reuse never"
 
 func (u *reuse) overwritten(was IndexEntry, now storage.Object) error {
-	if !u.fixed() || !u.Until.IsZero() && !u.now.Before(u.Until) {
+	if !u.fixed() {
 		return nil
 	}
 	return provenance.Refuse("data.overwritten", overwrittenHint,
@@ -94,7 +103,7 @@ func (u *reuse) overwritten(was IndexEntry, now storage.Object) error {
 
 // gone refuses files that are not there any more, and must be.
 func (u *reuse) gone() error {
-	if u == nil || !u.fixed() || !u.now.Before(u.Until) {
+	if u == nil || !u.fixed() || u.Partial {
 		return nil
 	}
 	var gone []Change
@@ -109,8 +118,19 @@ func (u *reuse) gone() error {
 	if err != nil || gone == nil {
 		return err
 	}
-	return provenance.Refuse("data.overwritten", overwrittenHint, "%d files are gone that were recorded as immutable (%s) until %s: %s",
-		len(gone)+more, u.Immutable, u.Until.UTC().Format(time.RFC3339), firstNames(gone))
+	until := ""
+	if !u.Until.IsZero() {
+		until = " until " + u.Until.UTC().Format(time.RFC3339)
+	}
+	return provenance.Refuse("data.overwritten", overwrittenHint, "%s recorded as immutable (%s)%s: %s",
+		areGone(len(gone)+more), u.Immutable, until, firstNames(gone))
+}
+
+func areGone(n int) string {
+	if n == 1 {
+		return "1 file is gone that was"
+	}
+	return fmt.Sprintf("%d files are gone that were", n)
 }
 
 // sum is what was reused, nil for nothing, and how well those digests are known.

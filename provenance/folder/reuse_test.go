@@ -155,13 +155,16 @@ func TestReusedIsKnownNoBetterThanBefore(t *testing.T) {
 }
 
 func TestOverwrittenIsRefused(t *testing.T) {
-	for _, grade := range []string{provenance.GradeLocked, provenance.GradeLegalHold, provenance.GradeVersionWORM} {
+	for grade, until := range map[string]string{provenance.GradeLocked: " until 2026-11-10T01:02:03Z", provenance.GradeLegalHold: ""} {
 		s := blobdouble.New(t)
 		s.PutText("data", "p/a", "1")
 		s.PutText("data", "p/b", "1")
 		n := &night{T: t, folder: &reading{Folder: open(t, s.URL+"/data/p/")}}
 		n.publish(n.run(1), "first")
-		n.previous.Immutable, n.previous.Until = grade, at(10)()
+		n.previous.Immutable = grade
+		if until != "" {
+			n.previous.Until = at(10)()
+		}
 		n.run(2)
 		s.PutText("data", "p/a", "1") // the same bytes, another ETag
 		for _, shard := range []Shard{{}, {1, 2}, {2, 2}} {
@@ -170,9 +173,55 @@ func TestOverwrittenIsRefused(t *testing.T) {
 		}
 		s.Delete("data", "p/a")
 		_, err := Hash(t.Context(), n.folder, Options{Dir: t.TempDir(), Previous: n.previous, Now: at(2)})
-		wantRefused(t, err, "data.overwritten", "1 files are gone that were recorded as immutable ("+grade+") until 2026-11-10T01:02:03Z: a")
-		n.run(11) // retention has ended
-		n.previous.Until = time.Time{}
-		n.run(2) // nobody knows when it ends
+		wantRefused(t, err, "data.overwritten", "1 file is gone that was recorded as immutable ("+grade+")"+until+": a")
+		n.previous.Partial = true
+		n.run(2) // a version of a table need not have the files of another
+		n.previous.Partial = false
+		if until != "" {
+			n.run(11) // retention has ended
+			n.previous.Until = time.Time{}
+		}
+		_, err = Hash(t.Context(), n.folder, Options{Dir: t.TempDir(), Previous: n.previous, Now: at(11)}) // nobody knows when it ends
+		wantRefused(t, err, "data.overwritten", "1 file is gone that was recorded as immutable ("+grade+"): a")
+		n.previous.CompareOnly = true
+		_, err = Hash(t.Context(), n.folder, Options{Dir: t.TempDir(), Previous: n.previous, Now: at(11)})
+		wantRefused(t, err, "data.overwritten", "1 file is gone")
+	}
+}
+
+// TestOverwritingIsAllowed where the protection that was recorded does not rule it out.
+func TestOverwritingIsAllowed(t *testing.T) {
+	for name, was := range map[string]Previous{
+		"a version stays, the name moves on": {Immutable: provenance.GradeVersionWORM, Until: at(10)()},
+		"the hold lets files grow":           {Immutable: provenance.GradeLegalHold, Appends: true},
+		"the policy lets files grow":         {Immutable: provenance.GradeLockedAppend, Until: at(10)()},
+		"the time is up, in a table":         {Immutable: provenance.GradeLocked, Until: at(1)(), Partial: true},
+	} {
+		s := blobdouble.New(t)
+		s.PutText("data", "p/a", "1")
+		s.PutText("data", "p/b", "1")
+		n := &night{T: t, folder: &reading{Folder: open(t, s.URL+"/data/p/")}}
+		n.publish(n.run(1), "first")
+		n.folder.read()
+		was.Index, was.Statement = n.previous.Index, n.previous.Statement
+		n.previous = &was
+		s.PutText("data", "p/a", "2")
+		s.Delete("data", "p/b")
+		if n.run(2); n.folder.read() != "a" {
+			t.Errorf("%s: a was not read anew", name)
+		}
+	}
+}
+
+// TestDeclaredDigestsAreComparedOnly: they are not taken over.
+func TestDeclaredDigestsAreComparedOnly(t *testing.T) {
+	s := blobdouble.New(t)
+	s.PutText("data", "p/a", "1")
+	n := &night{T: t, folder: &reading{Folder: open(t, s.URL+"/data/p/")}}
+	n.publish(n.run(1), "first")
+	n.folder.read()
+	n.previous.CompareOnly, n.previous.Immutable = true, provenance.GradeLocked
+	if r := n.run(2); n.folder.read() != "a" || r.Reused != nil || r.digestBasis() != provenance.Observed {
+		t.Errorf("reused %+v", r.Reused)
 	}
 }

@@ -9,8 +9,12 @@ import (
 	"sort"
 )
 
-// blockBytes is how much of a table is read at once. One name for each block is kept in memory.
-const blockBytes = 32 << 10
+// blockBytes is how much of a table is read at once, unless names are long: then a block holds minRecords. One name for each block
+// is kept in memory.
+const (
+	blockBytes = 32 << 10
+	minRecords = 64
+)
 
 // table is a file of records with ascending keys, none twice. It is found in by a sparse index, one key for each block.
 type table struct {
@@ -44,7 +48,7 @@ func newTableWriter(dir string) (*tableWriter, error) {
 
 // add appends a record, whose key is greater than the one before. Errors come with finish.
 func (w *tableWriter) add(key, value []byte) {
-	if n := len(w.blocks); n == 0 || w.size-w.blocks[n-1].at >= blockBytes {
+	if n := len(w.blocks); n == 0 || w.size-w.blocks[n-1].at >= blockBytes && w.count-w.blocks[n-1].count >= minRecords {
 		w.blocks = append(w.blocks, block{string(key), w.size, w.count})
 	}
 	w.size += int64(writeRecord(w.w, key, value))

@@ -18,10 +18,14 @@ type fact struct {
 
 // facts are what an attestation says, in the order in which people ask.
 func facts(a verify.Attestation) []fact {
-	r := a.Record
-	all := slices.Concat(commitFacts(r), pipelineFacts(r.Pipeline), dataFacts(r.Data, a.Rechecks), trainingFacts(r.Databricks),
-		modelFacts(r.Model), checkFacts(r.Checks))
+	all := recordFacts(a.Record, a.Rechecks)
 	return append(all, fact{"signature", fmt.Sprintf("%s (%s)", a.Signer.Name, short(a.Signer.Fingerprint)), "verified now, as " + strings.Join(a.Forms, " and ")})
+}
+
+// recordFacts are what a statement says.
+func recordFacts(r provenance.Record, rechecks []verify.Rechecked) []fact {
+	return slices.Concat(commitFacts(r), pipelineFacts(r.Pipeline), buildFacts(r), dataFacts(r.Data, rechecks), trainingFacts(r),
+		modelFacts(r.Model), registeredFacts(r.Registered), checkFacts(r.Checks))
 }
 
 func commitFacts(r provenance.Record) []fact {
@@ -30,6 +34,7 @@ func commitFacts(r provenance.Record) []fact {
 	if c.Author.Name+c.Author.Email+c.Author.ID != "" {
 		lines = append(lines, fact{"", join(", ", person(c.Author), moment(c.Authored)), known(c.Of("author"), "git")})
 	}
+	lines = append(lines, reviewFacts(r.Review)...)
 	lines = append(lines, fact{"", c.Repository, known(c.Of("repository"), "git")})
 	if c.Ref != "" {
 		lines = append(lines, fact{"", c.Ref, known(c.Of("ref"), refSource(r))})
@@ -52,9 +57,9 @@ func refSource(r provenance.Record) string {
 }
 
 func pipelineFacts(p provenance.Pipeline) []fact {
-	lines := []fact{{"builder", p.BuilderID, known(p.Of("builderId"), "pipeline")}}
+	lines := []fact{{"builder", p.BuilderID, toldOf(p, "builderId")}}
 	if p.InvocationID != "" {
-		lines = append(lines, fact{"", p.InvocationID, known(p.Of("invocationId"), "pipeline")})
+		lines = append(lines, fact{"", p.InvocationID, toldOf(p, "invocationId")})
 	}
 	if !p.Finished.IsZero() {
 		lines = append(lines, fact{"", "recorded " + moment(p.Finished), known(p.Of("finished"), "pipeline")})
@@ -62,15 +67,12 @@ func pipelineFacts(p provenance.Pipeline) []fact {
 	return lines
 }
 
-func trainingFacts(run *provenance.DatabricksRun) []fact {
-	if run == nil {
-		return nil
+// toldOf says how a fact of the pipeline is known: by its variables, or by Azure DevOps.
+func toldOf(p provenance.Pipeline, fact string) string {
+	if p.Of(fact) == provenance.Reported {
+		return known(provenance.Reported, "Azure DevOps")
 	}
-	lines := []fact{{"training", join(", ", "Databricks run "+run.RunID, run.Result, moment(run.Ended)), known(run.Of("result"), "Databricks")}}
-	if run.Notebook != "" {
-		lines = append(lines, fact{"", "notebook " + run.Notebook, known(run.Of("notebook"), "Databricks")})
-	}
-	return lines
+	return known(p.Of(fact), "pipeline")
 }
 
 func modelFacts(m *provenance.Model) []fact {
@@ -86,6 +88,9 @@ func modelFacts(m *provenance.Model) []fact {
 	}
 	if paths != nil {
 		lines = append(lines, fact{"", "in the image at " + strings.Join(paths, ", "), known(m.Of("locations"), "image")})
+	}
+	for _, c := range m.Copies {
+		lines = append(lines, fact{"", "the same at " + c.URI, known(provenance.Observed, "")})
 	}
 	return lines
 }
@@ -122,8 +127,10 @@ func storedFacts(r provenance.Record) (lines []fact) {
 	if r.Model != nil {
 		add(r.Model.Manifest, "the model")
 	}
-	if r.Databricks != nil {
-		add(r.Databricks.Answer, "run "+r.Databricks.RunID)
+	for _, s := range r.Answers() {
+		if !slices.ContainsFunc(lines, func(l fact) bool { return l.value == s.Digest.String() }) {
+			add(s, "what services told")
+		}
 	}
 	return lines
 }

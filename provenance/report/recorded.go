@@ -2,7 +2,6 @@ package report
 
 import (
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -68,9 +67,7 @@ func RecordedText(w io.Writer, r Recorded, o Options) error {
 	t := &text{out: safe(w), color: o.Color}
 	t.paint("1;32", r.result())
 	t.printf("   %s   %s\n\n", imageName(r.Record.Image.Repository, r.Record.Image.Digest), resultNotes[r.result()])
-	c := r.Record
-	lines := slices.Concat(commitFacts(c), pipelineFacts(c.Pipeline), dataFacts(c.Data, nil), trainingFacts(c.Databricks),
-		modelFacts(c.Model), checkFacts(c.Checks), []fact{{"statement", short(r.Statement.String()), ""}})
+	lines := append(recordFacts(r.Record, nil), fact{"statement", short(r.Statement.String()), ""})
 	for i := range lines {
 		lines[i].known = now.Replace(lines[i].known)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,11 @@ func attestation(t testing.TB) *verify.Attestation {
 			Data: []provenance.Folder{lockedFolder(t, folder("train", "20261122T0000", "01ffab", 3, 222298112)),
 				deltaFolder(t, folder("test", "applications", "77d2c0", 9, 4402341478)), folder("other", "20261101T0000", "5c0ffe", 1, 512)},
 			Databricks: &provenance.DatabricksRun{Grounds: provenance.Grounds{Basis: provenance.Reported}, RunID: "81462", Result: "SUCCESS",
-				Ended: night.Add(-time.Hour), Notebook: "/Repos/mortgage/train"},
+				Ended: night.Add(-time.Hour), Notebook: "/Repos/mortgage/train", Clusters: []provenance.Cluster{{SparkVersion: "15.4.x-cpu-ml-scala2.12", NodeType: "Standard_DS3_v2", Libraries: []string{"pypi a", "pypi b"}}}},
+			Notebooks:  notebooks(),
+			MLflow:     experiment(),
+			Registered: []provenance.RegisteredModel{registered()},
+			Build:      build(), Release: release(), Review: review(),
 			Model: &provenance.Model{Grounds: observed(), Name: "mortgage", Version: "7", URI: "/models/model.bin", Digest: digest(t, provenance.DirHash, "5d5b09"), Files: 1, Bytes: 512,
 				Locations: []provenance.Location{{Platform: "linux/amd64", Path: "/app/model.bin"}}},
 			Checks: []provenance.Fact{{Name: "commitIsPipelines", Value: "true", Basis: provenance.Declared},
@@ -167,7 +172,7 @@ func listing(t testing.TB) Listing {
 	record.Data = slices.Clone(record.Data)
 	record.Data[0].Manifest = provenance.Stored{Name: "manifest.sha256", Digest: digest(t, provenance.SHA256, "01ffab"), Size: 300}
 	record.Databricks = &provenance.DatabricksRun{Grounds: record.Databricks.Grounds, RunID: "81462", Result: "SUCCESS",
-		Answer: provenance.Stored{Name: "databricks-run-81462.json", Digest: digest(t, provenance.SHA256, "9e"), Size: 5120}}
+		Answered: provenance.Answered{Answer: provenance.Stored{Name: "databricks-run-81462.json", Digest: digest(t, provenance.SHA256, "9e"), Size: 5120}}}
 	return Listing{Image: digest(t, provenance.SHA256, "3f1c9a"), Repository: "contoso.azurecr.io/mortgage", Reference: "20261123.1", Attestations: []verify.Listed{
 		{Where: a.Where, Forms: a.Forms, Signer: &a.Signer, Digest: a.Statement, PredicateType: provenance.PredicateType, Record: &record,
 			Statement: json.RawMessage(`{"_type": "https://in-toto.io/Statement/v1"}`), Findings: []verify.Finding{}},
@@ -234,12 +239,35 @@ func poisoned(t testing.TB) verify.Result {
 	a.Rechecks = []verify.Rechecked{{URI: poison, Mode: poison, Changes: verify.Changes{Added: []verify.Change{{Name: poison}}, Removed: []verify.Change{{Name: poison}},
 		Modified: []verify.Change{{Name: poison, What: poison}}, More: verify.Counts{Modified: 12}}}}
 	r.Databricks.RunID, r.Databricks.Result, r.Databricks.Notebook = poison, poison, poison
+	for _, noun := range []any{r.Notebooks, r.MLflow, r.Registered, r.Build, r.Release, r.Review, r.Databricks} {
+		poisonAll(reflect.ValueOf(noun))
+	}
 	r.Model.Name, r.Model.Version, r.Model.Locations[0].Path = poison, poison, poison
 	r.Checks[0] = provenance.Fact{Name: poison, Value: poison, Basis: provenance.Basis(poison), Note: poison}
 	a.Signer.Name, a.Where, a.Forms = poison, []string{poison}, []string{poison}
 	f := verify.Finding{Code: poison, Detail: poison, Expected: poison, Found: poison, Basis: provenance.Basis(poison), Where: poison, Hint: poison}
 	return verify.Result{Verdict: verify.Refused, Image: digest(t, provenance.SHA256, "1"), Repository: poison, Reference: poison, PolicyName: poison,
 		Attestation: a, Findings: []verify.Finding{f}, Warnings: []verify.Finding{f}}
+}
+
+// poisonAll puts hostile text into every text of a noun.
+func poisonAll(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		poisonAll(v.Elem())
+	case reflect.Slice:
+		for i := range v.Len() {
+			poisonAll(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				poisonAll(v.Field(i))
+			}
+		}
+	case reflect.String:
+		v.SetString(poison)
+	}
 }
 
 // poisonFolder puts hostile text wherever a folder can have text. Digests are parsed, and times.

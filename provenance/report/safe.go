@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -15,7 +16,7 @@ import (
 // characters could stand between the letters of a command, and comparisons that know languages ignore them.)
 //
 // Neither is fooled by text that comes in several Write calls. A character that the last one left incomplete is not
-// written. Text that went through Safe goes through it unchanged.
+// written. Text that went through Safe goes through it unchanged. Many may write at the same time.
 func Safe(w io.Writer) io.Writer { return safe(w) }
 
 // safe is Safe, and wraps nothing twice.
@@ -28,6 +29,7 @@ func safe(w io.Writer) *safeWriter {
 
 // safeWriter is the writer of Safe.
 type safeWriter struct {
+	lock    sync.Mutex
 	w       io.Writer
 	guard   guard
 	partial []byte // the beginning of a character
@@ -35,6 +37,8 @@ type safeWriter struct {
 
 // Write writes p, neutralised. It reports the bytes of p that were taken, all of them unless the writer below failed.
 func (s *safeWriter) Write(p []byte) (int, error) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	text := append(s.partial, p...)
 	var out []byte
 	for len(text) > 0 && utf8.FullRune(text) {
@@ -51,6 +55,8 @@ func (s *safeWriter) Write(p []byte) (int, error) {
 
 // raw writes this package's own terminal escapes.
 func (s *safeWriter) raw(escape string) error {
+	s.lock.Lock()
+	defer s.lock.Unlock()
 	_, err := io.WriteString(s.w, escape)
 	return err
 }

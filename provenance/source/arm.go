@@ -62,6 +62,12 @@ func (s StorageAccount) Container(ctx context.Context, host, container string) (
 	return p, stored, nil
 }
 
+// Check tells whether ID is the resource ID of a storage account, and asks nobody.
+func (s StorageAccount) Check() error {
+	_, err := parseAccountID(s.ID)
+	return err
+}
+
 // armAsker asks for one container.
 type armAsker struct {
 	accountID

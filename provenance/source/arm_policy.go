@@ -44,6 +44,7 @@ func (a *armAsker) protection(account armstorage.Account, c armstorage.BlobConta
 	if p.LegalHolds, err = legalHolds(properties); err != nil {
 		return p, err
 	}
+	p.HoldAppendWrites = holdLetsAppend(properties.LegalHold)
 	if isVersioned(account.Properties, properties) {
 		p.Unknown = perBlob
 		return p, nil
@@ -127,6 +128,9 @@ func legalHolds(c *armstorage.ContainerProperties) (all []provenance.LegalHold, 
 	if c.LegalHold != nil {
 		tags = c.LegalHold.Tags
 	}
+	if c.LegalHold != nil && c.LegalHold.HasLegalHold != nil && *c.LegalHold.HasLegalHold != *c.HasLegalHold {
+		return nil, errors.New("it says that there is a legal hold, and that there is none")
+	}
 	if (len(tags) > 0) != *c.HasLegalHold || len(tags) > maxLegalHolds {
 		return nil, fmt.Errorf("it shows %d tags of a legal hold and says %t", len(tags), *c.HasLegalHold)
 	}
@@ -137,6 +141,12 @@ func legalHolds(c *armstorage.ContainerProperties) (all []provenance.LegalHold, 
 		all = append(all, provenance.LegalHold{Tag: plain(*t.Tag), Since: utc(t.Timestamp), By: plain(value(t.ObjectIdentifier))})
 	}
 	return all, nil
+}
+
+// holdLetsAppend tells whether a hold allows protected append writes.
+// Source: https://learn.microsoft.com/azure/storage/blobs/immutable-legal-hold-overview#allow-protected-append-blobs-writes
+func holdLetsAppend(h *armstorage.LegalHoldProperties) bool {
+	return h != nil && h.ProtectedAppendWritesHistory != nil && isTrue(h.ProtectedAppendWritesHistory.AllowProtectedAppendWritesAll)
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }

@@ -218,8 +218,11 @@ func TestStorageAccountDistrustsAnswers(t *testing.T) {
 		"a state with a newline":     {inPolicy("state", "Locked\n##vso[task.complete]"), "state is \"Locked ##vso[task.complete]\""},
 		"days as text":               {inPolicy("immutabilityPeriodSinceCreationInDays", "365"), "makes no sense"},
 		"properties as text":         {top("container", "properties", "none"), "makes no sense"},
-		"a hold without tags":        {of("hasLegalHold", true), "0 tags of a legal hold and says true"},
-		"tags without a hold":        {of("legalHold", object{"tags": []any{object{"tag": "case7"}}}), "1 tags of a legal hold and says false"},
+		"a hold without tags": {container(func(p object) {
+			p["hasLegalHold"], p["legalHold"] = true, object{"hasLegalHold": true, "tags": []any{}}
+		}), "0 tags of a legal hold and says true"},
+		"a hold that is none": {of("hasLegalHold", true), "says that there is a legal hold, and that there is none"},
+		"tags without a hold": {of("legalHold", object{"tags": []any{object{"tag": "case7"}}}), "1 tags of a legal hold and says false"},
 		"an update of no kind": {container(func(p object) {
 			p["immutabilityPolicy"].(object)["updateHistory"] = []any{object{"timestamp": "2026-01-01T00:00:00Z"}}
 		}),
@@ -485,5 +488,19 @@ func TestStorageAccountDefaults(t *testing.T) {
 	}
 	if retry := (StorageAccount{}).retry(); retry.MaxRetries != 5 || retry.TryTimeout != time.Minute {
 		t.Errorf("%+v", retry)
+	}
+}
+
+// TestStorageAccountHoldThatLetsFilesGrow: a legal hold can allow protected append writes.
+func TestStorageAccountHoldThatLetsFilesGrow(t *testing.T) {
+	for _, allowed := range []any{true, false, nil} {
+		d, s, _ := lake(t)
+		d.Hold("contoso", "lake", "case7")
+		d.Alter = container(func(properties object) {
+			properties["legalHold"].(object)["protectedAppendWritesHistory"] = object{"allowProtectedAppendWritesAll": allowed, "timestamp": "2026-10-01T05:00:00Z"}
+		})
+		if p, _ := askLake(t, s); p.HoldAppendWrites != (allowed == true) || len(p.LegalHolds) != 1 {
+			t.Errorf("allowed %v: %+v", allowed, p)
+		}
 	}
 }

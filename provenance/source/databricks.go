@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -163,13 +164,36 @@ func (d Databricks) checkFile(ctx context.Context) error {
 	return lacks(d.NotebookFile)
 }
 
-// ask is get for many at a time.
+// ask asks, keeps the answer, and reads it into v. Many may ask at a time.
 func (a *asker) ask(ctx context.Context, operation, path string, query url.Values, v any) (httpclient.Answer, error) {
 	if err := a.enter(ctx); err != nil {
 		return httpclient.Answer{}, err
 	}
 	defer a.leave()
-	return a.get(ctx, operation, path, query, v)
+	r := httpclient.Request{Operation: operation, Path: path, Query: query}
+	answer, err := a.client.Do(ctx, r)
+	if err != nil {
+		return answer, err
+	}
+	return answer, a.take(r, answer, v)
+}
+
+// take keeps an answer, and reads it into v.
+func (a *asker) take(r httpclient.Request, answer httpclient.Answer, v any) error {
+	var raw json.RawMessage
+	if err := answer.JSON(&raw); err != nil { // strict: no key twice, bounded depth
+		return err
+	}
+	if err := a.keep(a.discreet(r), answer, nil); err != nil {
+		return err
+	}
+	return a.peek(r, answer, v)
+}
+
+// peek reads an answer without keeping it. Secrets are taken out of it; people stay, because paths that name them are asked for.
+func (a *asker) peek(r httpclient.Request, answer httpclient.Answer, v any) error {
+	aside := &asking{service: a.service, used: a.used}
+	return aside.keep(r, answer, v)
 }
 
 // enter waits for its turn.
@@ -184,8 +208,8 @@ func (a *asker) enter(ctx context.Context) error {
 
 func (a *asker) leave() { <-a.slots }
 
-// runPath is where runs are asked for.
-const runPathAPI = "/api/2.2/jobs/runs/get"
+// runsAPI is where runs are asked for.
+const runsAPI = "/api/2.2/jobs/runs/get"
 
 // maxPages bounds the pages of a run: it has at most 1000 tasks, or 5000 iterations, in pages of 100.
 const maxPages = 60
@@ -209,7 +233,7 @@ func (a *asker) pages(ctx context.Context, id string, first run, answer httpclie
 		query := runQuery(id)
 		query.Set("page_token", next)
 		var more run
-		if answer, err = a.ask(ctx, "reading run "+id, runPathAPI, query, &more); err != nil {
+		if answer, err = a.ask(ctx, "reading run "+id, runsAPI, query, &more); err != nil {
 			return whole, a.missing(id, err)
 		}
 		if err := more.isOf(id); err != nil {
@@ -267,8 +291,9 @@ func (a *asker) noun(r run) (provenance.DatabricksRun, error) {
 	if err != nil {
 		return found, a.wrong(a.runID, err)
 	}
-	if a.anonymous && found.Creator.ID == "" {
-		found.Creator = provenance.Person{}
+	if a.anonymous {
+		found.Creator = provenance.Person{ID: found.Creator.ID}
+		withoutPeople(&found)
 	}
 	found.Answered, err = a.answered("databricks-run-" + a.runID + ".json")
 	return found, err

@@ -146,6 +146,9 @@ func (c *collection) noun(path, how, by string, n notebookSource, v verdict) pro
 		Language: plain(n.language), Digest: provenance.SumSHA256([]byte(text)), File: plain(v.file), Equal: v.equal, Note: plain(v.note)}
 	if v.equal != provenance.Matches {
 		redacted := redactCode(text, c.asker.used.all()...)
+		if c.asker.anonymous {
+			redacted = nobody(redacted)
+		}
 		out.Text = storedBytes("notebook-"+fileName(path, n.language, out.Digest), "text/plain", []byte(redacted))
 	}
 	return out

@@ -73,7 +73,7 @@ func (a *asker) export(ctx context.Context, id string) (n notebookSource, why st
 		return n, "", a.wrong(id, err)
 	}
 	answer.Body = digestOnly("notebook", []byte(n.text()))
-	return n, "", a.keep(request, answer, nil)
+	return n, "", a.keep(a.discreet(request), answer, nil)
 }
 
 // askCode asks for something that is source code: the answer is not kept as it is.

@@ -31,7 +31,11 @@ func (a *asker) look(ctx context.Context, r *run) ([]provenance.Notebook, error)
 	if err := c.follow(ctx); err != nil {
 		return nil, err
 	}
-	return c.sorted(), nil
+	found := c.sorted()
+	if a.anonymous {
+		discreetSources(found)
+	}
+	return found, nil
 }
 
 // lookAtTask completes one task.
@@ -105,7 +109,7 @@ func (a *asker) lookAtIterations(ctx context.Context, c *collection, r run, t *t
 // runOfTask asks for a task as a run of its own. Its first page may carry the id of the run that it belongs to.
 func (a *asker) runOfTask(ctx context.Context, id string) (run, error) {
 	var first run
-	answer, err := a.ask(ctx, "reading the iterations of task run "+id, runPathAPI, runQuery(id), &first)
+	answer, err := a.ask(ctx, "reading the iterations of task run "+id, runsAPI, runQuery(id), &first)
 	if err != nil {
 		return first, a.missing(id, err)
 	}

@@ -175,7 +175,7 @@ func (w workspaceShelf) export(ctx context.Context, at string) (data []byte, why
 		return nil, "", w.asker.nonsense(request.Operation, errors.New("its content is not base64"))
 	}
 	answer.Body = digestOnly("source", data)
-	return data, "", w.asker.keep(request, answer, nil)
+	return data, "", w.asker.keep(w.asker.discreet(request), answer, nil)
 }
 
 // folderListing is one folder of the workspace, asked for once.

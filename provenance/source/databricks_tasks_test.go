@@ -395,6 +395,36 @@ func TestAnonymous(t *testing.T) {
 	}
 }
 
+// TestAnonymousPaths: folders of people are asked for by their names, and recorded without.
+func TestAnonymousPaths(t *testing.T) {
+	w := double.New(t, tasksRun(fields{"task_key": "a", "notebook_task": fields{"notebook_path": "/Users/ada@contoso.com/train", "base_parameters": fields{"to": "/Users/ada@contoso.com/out"}}},
+		fields{"task_key": "b", "notebook_task": fields{"notebook_path": "/Users/ada@contoso.com/train"}}))
+	for i := range int64(2) {
+		w.Export(100+i, "python", "%run ./setup", "%run /Users/ada@contoso.com/other", "%run /Users/grace@contoso.com/other")
+	}
+	w.PutObject("/Users/ada@contoso.com/setup", double.Object{Type: "NOTEBOOK", Language: "PYTHON", Content: "x = 'by ada@contoso.com'", Modified: before})
+	d := of(w, 7)
+	d.Anonymous, d.Files = true, commitOf{"setup.py": "y"}
+	got, notebooks := collectAll(t, d)
+	const by, gone = " of /Users/[removed]/train | /Users/[removed]/", " | unknown | it is not in the workspace any more\n"
+	want := "task a | /Users/[removed]/train | unknown | the commit has no file that it may be\ntask b | /Users/[removed]/train | unknown | the commit has no file that it may be\n" +
+		"%run" + by + "other" + gone + "%run" + by + "setup | differs | setup.py | line 1: the commit has “y”, the run had “x = 'by [removed]'”\n" +
+		"%run, 2" + by + strings.TrimSpace("other"+gone)
+	if summary(notebooks) != want {
+		t.Errorf("got\n%s\nwant\n%s", summary(notebooks), want)
+	}
+	all, _ := json.Marshal([]any{got, notebooks})
+	text := string(all) + string(stored(t, got.Answer))
+	for _, n := range notebooks {
+		if n.Text.Open != nil {
+			text += string(stored(t, n.Text))
+		}
+	}
+	if strings.Contains(text, "contoso.com") || !strings.Contains(text, "setup") {
+		t.Errorf("%s", text)
+	}
+}
+
 // TestReferencePipeline replays the pipeline that all this is for: the build pushes the notebook with workspace/import, creates a
 // new job, runs it, and takes the model from DBFS. The run names no commit, but its source is the commit's.
 func TestReferencePipeline(t *testing.T) {

@@ -77,7 +77,7 @@ func (a *asker) tell(r run, waited time.Duration) {
 
 // lookAtRun asks for the run. The answer about a run that goes on is not kept, and its further pages are not asked for.
 func (a *asker) lookAtRun(ctx context.Context) (r run, going bool, err error) {
-	request := httpclient.Request{Operation: "reading run " + a.runID, Path: runPathAPI, Query: runQuery(a.runID)}
+	request := httpclient.Request{Operation: "reading run " + a.runID, Path: runsAPI, Query: runQuery(a.runID)}
 	answer, err := a.client.Do(ctx, request)
 	if err != nil {
 		return r, false, a.missing(a.runID, err)
@@ -113,8 +113,7 @@ func (a *asker) lookAtRun(ctx context.Context) (r run, going bool, err error) {
 
 // firstPage reads a run from the redacted answer, without keeping it.
 func (a *asker) firstPage(answer httpclient.Answer) (r run, err error) {
-	aside := &asking{service: a.service, used: a.used, anonymous: a.anonymous}
-	if err := aside.keep(httpclient.Request{Operation: "reading run " + a.runID}, answer, &r); err != nil {
+	if err := a.peek(httpclient.Request{Operation: "reading run " + a.runID}, answer, &r); err != nil {
 		return r, err
 	}
 	if err := r.isOf(a.runID); err != nil {

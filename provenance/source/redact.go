@@ -17,7 +17,6 @@ type redactor struct {
 	known     []string // values that this process was given: the token
 	anonymous bool     // names and addresses of people are taken out, too
 	removed   []string // JSON paths
-	depth     int      // of JSON in text in JSON
 }
 
 // value is the redacted form of v, which stands at path.
@@ -28,22 +27,46 @@ func (r *redactor) value(path string, v any) any {
 	case []any:
 		return r.array(path, v)
 	case string:
+		if inner, ok := r.embedded(path, v); ok {
+			return inner
+		}
 		return r.note(path, v, r.text(v))
 	}
 	return v
 }
 
+// embedded redacts JSON that stands in a string, as Azure DevOps writes the parameters of a build. It stays as it is if nothing
+// in it is secret.
+func (r *redactor) embedded(path, s string) (string, bool) {
+	if begin := strings.TrimSpace(s); begin == "" || !strings.Contains("{[", begin[:1]) || !json.Valid([]byte(s)) {
+		return "", false
+	}
+	decoder := json.NewDecoder(strings.NewReader(s))
+	decoder.UseNumber()
+	var inner any
+	if err := decoder.Decode(&inner); err != nil {
+		return "", false
+	}
+	before := len(r.removed)
+	redacted, err := canonicalJSON(r.value(path, inner))
+	if err != nil {
+		return "", false
+	}
+	if len(r.removed) == before {
+		return r.note(path, s, r.text(s)), true
+	}
+	return string(redacted), true
+}
+
 // object redacts the values of secret-looking names, also where name and value are written as {"name":…,"value":…}.
 func (r *redactor) object(path string, in map[string]any) map[string]any {
 	out := make(map[string]any, len(in))
-	pair := isSecretPair(in)
+	pair, person := isSecretPair(in), isPerson(in)
 	for _, key := range sortedKeys(in) {
 		at := path + "." + jsonKey(r.text(key))
-		if r.anonymous && personKeys[strings.ToLower(key)] {
-			if name, isText := in[key].(string); isText && !objectID.MatchString(name) {
-				out[r.text(key)] = r.drop(at, name)
-				continue
-			}
+		if name, isText := in[key].(string); isText && r.anonymous && (person || personKeys[strings.ToLower(key)]) && !impersonal(key, name) {
+			out[r.text(key)] = r.drop(at, name)
+			continue
 		}
 		if redact.IsSecretName(key) || pair && slices.Contains(pairValues, key) {
 			out[r.text(key)] = r.drop(at, in[key])
@@ -57,12 +80,37 @@ func (r *redactor) object(path string, in map[string]any) map[string]any {
 // pairValues are the keys under which the Jobs API writes the value of a named parameter.
 var pairValues = []string{"value", "default", "default_value"}
 
+// isPerson tells whether an object is about one person only: an account of GitHub, or the author in a commit's header.
+func isPerson(in map[string]any) bool {
+	has := func(key string) bool { _, ok := in[key].(string); return ok }
+	return has("login") && in["id"] != nil || has("name") && has("email") && !has("id") ||
+		has("payload") && has("signature") // the bytes that were signed hold the header
+}
+
+// impersonal tells whether a text about a person is none that names them: an object id, a time, the kind of an account.
+func impersonal(key, text string) bool {
+	return objectID.MatchString(text) || key == "date" || key == "type" || key == "reason" || key == "verified_at"
+}
+
+// mailAddress is one of a person, in text that somebody wrote.
+var mailAddress = regexp.MustCompile(`[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+`)
+
+// personTrailer is a line at the end of a commit's message that names a person.
+var personTrailer = regexp.MustCompile(`(?m)^([A-Za-z]+(?:-[A-Za-z]+)*-[Bb]y: *)[^\r\n]+`)
+
+// nobody takes people out of text that somebody wrote.
+func nobody(s string) string {
+	s = personTrailer.ReplaceAllString(s, "${1}"+redact.Removed)
+	return mailAddress.ReplaceAllString(s, redact.Removed)
+}
+
 // personKeys are the keys, in lower case, under which the services write names and addresses of people. An object id in such a
 // place stays.
 var personKeys = map[string]bool{"displayname": true, "uniquename": true, "mail": true, "email": true, "emailaddress": true, "mailaddress": true,
 	"username": true, "user_name": true, "creator_user_name": true, "run_as_user_name": true, "user_id": true, "createdby": true, "created_by": true,
 	"updated_by": true, "principalname": true, "subjectdescriptor": true, "upn": true, "login": true, "userprincipalname": true, "azureuser": true,
-	"mlflow.user": true, "imageurl": true, "avatar_url": true, "lastmodifiedby": true, "signinaddress": true}
+	"mlflow.user": true, "imageurl": true, "avatar_url": true, "lastmodifiedby": true, "signinaddress": true,
+	"providerdisplayname": true, "customdisplayname": true, "directoryalias": true, "pr.sender.name": true, "pr.sender.avatarurl": true}
 
 func isSecretPair(in map[string]any) bool {
 	for _, key := range []string{"name", "key"} {
@@ -84,7 +132,11 @@ func (r *redactor) array(path string, in []any) []any {
 		case isText && secretNext:
 			out[i] = r.drop(at, v)
 		case isText:
-			out[i] = r.note(at, text, r.argument(text))
+			if inner, ok := r.embedded(at, text); ok {
+				out[i] = inner
+			} else {
+				out[i] = r.note(at, text, r.argument(text))
+			}
 		default:
 			out[i] = r.value(at, v)
 		}
@@ -138,7 +190,10 @@ func (r *redactor) text(s string) string {
 	if carriesCredentials(s) {
 		s = redact.URL(s)
 	}
-	return redact.Text(r.embedded(s))
+	if r.anonymous {
+		s = nobody(s)
+	}
+	return redact.Text(commandLine(s))
 }
 
 // carriesCredentials tells whether s is a URL with a password or with a query parameter of a secret-looking name, such as

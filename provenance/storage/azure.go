@@ -26,6 +26,8 @@ type azureFolder struct {
 	single  bool   // path is a blob
 	workers int
 	stall   time.Duration
+	trouble *trouble // what the last request met
+	keyed   bool     // the account's key opens it
 
 	retentions *atomic.Bool // listings show the retention of each blob; set by Protection
 }
@@ -36,11 +38,12 @@ func openAzure(ctx context.Context, uri string, o Options) (Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := o.client(l)
+	t := &trouble{}
+	client, err := o.client(l, t)
 	if err != nil {
 		return nil, err
 	}
-	f := &azureFolder{location: l, client: client, prefix: l.path, workers: o.azureWorkers(), stall: o.stall(), retentions: new(atomic.Bool)}
+	f := &azureFolder{location: l, client: client, prefix: l.path, workers: o.azureWorkers(), stall: o.stall(), trouble: t, keyed: l.sas == "" && o.key(l) != "", retentions: new(atomic.Bool)}
 	if l.path == "" || strings.HasSuffix(l.path, "/") {
 		return f, nil
 	}

@@ -318,6 +318,42 @@ func TestAzureUnreachable(t *testing.T) {
 	wantNoSecret(t, err)
 }
 
+// TestAzureTimeIsUp tells what stood in the way, and not only that the time was up.
+func TestAzureTimeIsUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	must(t, listener.Close())
+	f := open(t, "http://"+listener.Addr().String()+"/devstoreaccount1/data/p/?"+testSAS, Options{}) // waits for 0.8 s at first
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err = f.List(ctx, func(Object) error { return nil })
+	wantUndecided(t, err, "connection refused", "can this machine reach it?")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v does not say that the time was up", err)
+	}
+	wantNoSecret(t, err)
+}
+
+// TestAzureUnknownHost asks for a name once.
+func TestAzureUnknownHost(t *testing.T) {
+	var lines []string
+	o := fast
+	o.Transport = failing{&net.DNSError{Err: "no such host", Name: "typo.blob.core.windows.net", IsNotFound: true}}
+	o.Debug = func(line string) { lines = append(lines, line) }
+	f := open(t, "https://typo.blob.core.windows.net/data/p/?"+testSAS, o)
+	err := f.List(t.Context(), func(Object) error { return nil })
+	wantUndecided(t, err, "no such host", "is https://typo.blob.core.windows.net the right account")
+	want := "GET https://typo.blob.core.windows.net/data: lookup typo.blob.core.windows.net: no such host"
+	if len(lines) != 1 || lines[0] != want {
+		t.Errorf("requests %q, want one: %q", lines, want)
+	}
+}
+
+// failing answers nothing.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
 func TestAzureSilentServer(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
@@ -389,5 +425,51 @@ func TestAzureConnectionsAreKept(t *testing.T) {
 	defer server.Close()
 	if got := contents(t, open(t, server.URL+"/devstoreaccount1/data/p/", fast)); len(got) != 100 || opened.Load() > 2 {
 		t.Errorf("read %d blobs over %d connections", len(got), opened.Load())
+	}
+}
+
+// TestAzureNotFoundIsAzuresWord: only what Azure calls by its name is known not to be there.
+func TestAzureNotFoundIsAzuresWord(t *testing.T) {
+	for _, code := range []string{"", "ResourceNotFound", "InvalidUri"} {
+		s := double(t, map[string]string{"p/a": "A"})
+		f := open(t, s.URL+"/data/p/", fast)
+		o := list(t, f)["a"]
+		s.Fault = func(blobdouble.Request) blobdouble.Fault { return blobdouble.Fault{Status: 404, Code: code} }
+		err := f.List(t.Context(), func(Object) error { return nil })
+		wantUndecided(t, err, "the storage answered 404", "")
+		_, err = f.Open(t.Context(), o)
+		wantUndecided(t, err, "the storage answered 404", "")
+	}
+}
+
+// TestAzureResumedFromAnotherBlob: something in between ignores If-Match when a broken body is resumed.
+func TestAzureResumedFromAnotherBlob(t *testing.T) {
+	s := double(t, nil)
+	s.Put("data", "p/a", blobdouble.Blob{Data: make([]byte, 1<<20)})
+	f := open(t, s.URL+"/data/p/", fast)
+	o := list(t, f)["a"]
+	s.Fault = func(r blobdouble.Request) blobdouble.Fault {
+		if r.Range == "" {
+			return blobdouble.Fault{CutAfter: 300_000}
+		}
+		return blobdouble.Fault{ETag: "0xOTHER"}
+	}
+	body, err := f.Open(t.Context(), o)
+	must(t, err)
+	defer body.Close() // was read only
+	_, err = io.Copy(io.Discard, body)
+	wantRefused(t, err, "data.changed", "the file a was replaced or removed after it was listed")
+}
+
+// TestMistypedURIsShowNoSecret: what is no URI is taken for a path, and named in the error.
+func TestMistypedURIsShowNoSecret(t *testing.T) {
+	for _, uri := range []string{"contoso.blob.core.windows.net/c/?", "https//contoso.blob.core.windows.net/c/?", `https:\\contoso.blob.core.windows.net\c\?`,
+		"abfss:c@contoso.dfs.core.windows.net/?", "//contoso.blob.core.windows.net/c/?", " https://contoso.blob.core.windows.net/c/?",
+		`"https://contoso.blob.core.windows.net/c/?`, "dbfs:/mnt/x?", "https://contoso.blob.core.windows.net/c/%3F", "https://contoso.blob.core.windows.net/%zz?"} {
+		_, err := Open(t.Context(), uri+testSAS, fast)
+		if err == nil {
+			continue // a name with a question mark, which is not asked for here
+		}
+		wantNoSecret(t, err)
 	}
 }

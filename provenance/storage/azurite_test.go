@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/testtools"
 )
 
@@ -72,10 +73,17 @@ func TestAzurite(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
+	t.Run("keep", func(t *testing.T) {
+		testKeeper(t, a.uri+"/keep/", Options{})
+		k, err := OpenKeeper(t.Context(), a.uri+"/keep", Options{SharedKey: func(string) string { return "d3Jvbmc=" }})
+		must(t, err)
+		err = k.Put(t.Context(), "x", provenance.SumSHA256(nil), text(""))
+		wantUndecided(t, err, "access denied (403", "Storage Blob Data Contributor")
+	})
 	t.Run("wrong key", func(t *testing.T) {
 		o := Options{SharedKey: func(string) string { return "d3Jvbmc=" }}
 		err := open(t, a.uri+"/p/", o).List(t.Context(), func(Object) error { return nil })
-		wantUndecided(t, err, "access denied (403", "Storage Blob Data Reader")
+		wantUndecided(t, err, "access denied (403", "is the key that was given one of storage account")
 	})
 	t.Run("protection", func(t *testing.T) {
 		p := protection(t, open(t, a.uri+"/p/", Options{}))

@@ -35,7 +35,7 @@ func NewCredential(getenv func(string) string, cloud string, transport http.Roun
 	return sync.OnceValues(func() (azcore.TokenCredential, error) {
 		options := azcore.ClientOptions{Cloud: authority(cloud)}
 		if transport != nil {
-			options.Transport = &http.Client{Transport: bounded{transport, defaultStall}}
+			options.Transport = &http.Client{Transport: bounded{RoundTripper: transport, stall: defaultStall}}
 		}
 		connection, token := getenv("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"), getenv("SYSTEM_ACCESSTOKEN")
 		if getenv("SYSTEM_OIDCREQUESTURI") == "" || connection == "" || token == "" {
@@ -58,8 +58,8 @@ func authority(name string) cloud.Configuration {
 }
 
 // client is a client of the location's container: with the SAS of the URI, else the account's key, else a token.
-func (o Options) client(l location) (*container.Client, error) {
-	url, options := l.service+"/"+l.container, o.clientOptions()
+func (o Options) client(l location, t *trouble) (*container.Client, error) {
+	url, options := l.service+"/"+l.container, o.clientOptions(t)
 	if l.sas != "" {
 		return container.NewClientWithNoCredential(url+"?"+l.sas, options)
 	}
@@ -112,18 +112,18 @@ const (
 	dialTime   = 10 * time.Second
 )
 
-func (o Options) clientOptions() *container.ClientOptions {
+func (o Options) clientOptions(t *trouble) *container.ClientOptions {
 	return &container.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Transport:       o.httpClient(),
-		Retry:           policy.RetryOptions{MaxRetries: maxRetries, RetryDelay: o.retryDelay},
+		Transport:       o.httpClient(t),
+		Retry:           policy.RetryOptions{MaxRetries: maxRetries, RetryDelay: o.retryDelay, ShouldRetry: worthRepeating},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "provenance"},
 		PerCallPolicies: []policy.Policy{identityEncoding{}, listPolicy{}},
 	}}
 }
 
 // httpClient follows no redirect: a credential goes to the configured host only.
-func (o Options) httpClient() *http.Client {
-	return &http.Client{Transport: bounded{o.transport(), o.stall()}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+func (o Options) httpClient(t *trouble) *http.Client {
+	return &http.Client{Transport: bounded{o.transport(), o.stall(), t, o.Debug}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // transport keeps a connection for each worker; Go's default keeps two, the SDK's ten.

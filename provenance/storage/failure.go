@@ -23,10 +23,12 @@ type failure struct {
 	done  error // the context's error, when it had ended
 	where location
 	file  string // empty: the folder itself
+	last  string // what the last request met
+	keyed bool   // the account's key was used
 }
 
 func (f *azureFolder) failed(ctx context.Context, err error, file string) failure {
-	return failure{err, ctx.Err(), f.location, file}
+	return failure{err, ctx.Err(), f.location, file, f.trouble.text(), f.keyed}
 }
 
 const credentialHint = "in a pipeline, run the step with a service connection (AzureCLI@2) and map SYSTEM_ACCESSTOKEN; " +
@@ -34,6 +36,9 @@ const credentialHint = "in a pipeline, run the step with a service connection (A
 
 // explain turns it into a refusal, where the data is not as listed, or into an error that says what failed and what to do.
 func (f failure) explain() error {
+	if errors.As(f.err, new(anotherBlob)) {
+		return changed(f.file, "was replaced or removed after it was listed")
+	}
 	var answer *azcore.ResponseError
 	if !errors.As(f.err, &answer) {
 		return f.plain(f.unansweredHint())
@@ -42,7 +47,7 @@ func (f failure) explain() error {
 	case http.StatusPreconditionFailed: // a blob that is not there may also be answered so
 		return changed(f.file, "was replaced or removed after it was listed")
 	case http.StatusNotFound:
-		return f.notFound(answer.ErrorCode)
+		return f.notFound(answer)
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return provenance.WithHint(fmt.Errorf("%s: access denied (%s)", f.subject(), answered(answer)), f.accessHint(answer.ErrorCode))
 	}
@@ -62,17 +67,24 @@ func (f failure) subject() string {
 	return f.where.uri + ": " + f.file
 }
 
-func (f failure) notFound(code string) error {
-	if f.file != "" && code != string(bloberror.ContainerNotFound) {
+// notFound takes Azure's own words only for a refusal: whatever else says 404 need not know.
+func (f failure) notFound(answer *azcore.ResponseError) error {
+	switch {
+	case f.file != "" && answer.ErrorCode == string(bloberror.BlobNotFound):
 		return changed(f.file, "vanished after it was listed")
+	case answer.ErrorCode == string(bloberror.ContainerNotFound):
+		return provenance.Refuse("data.missing", "", "storage account %s has no container %s", f.where.account, f.where.container)
 	}
-	return provenance.Refuse("data.missing", "", "storage account %s has no container %s", f.where.account, f.where.container)
+	return fmt.Errorf("%s: the storage answered %s", f.subject(), answered(answer))
 }
 
 func (f failure) accessHint(code string) string {
 	hint := fmt.Sprintf("the identity needs the role Storage Blob Data Reader on container %s of storage account %s",
 		f.where.container, f.where.account)
-	if f.where.sas != "" {
+	switch {
+	case f.keyed && code != string(bloberror.AuthorizationPermissionMismatch): // which is about an identity
+		hint = "is the key that was given one of storage account " + f.where.account + ", and does the account allow access with keys?"
+	case f.where.sas != "":
 		hint = "the SAS must not have expired and has to allow reading and listing (sp=rl)"
 	}
 	if code == string(bloberror.AuthorizationFailure) {
@@ -101,6 +113,9 @@ func (f failure) unansweredHint() string {
 // plain is the error in one clean line.
 func (f failure) plain(hint string) error {
 	if f.done != nil {
+		if f.last != "" && errors.Is(f.done, context.DeadlineExceeded) {
+			return provenance.WithHint(fmt.Errorf("%s: %s: %w", f.subject(), f.last, f.done), hint)
+		}
 		return fmt.Errorf("%s: %w", f.subject(), f.done)
 	}
 	cause := f.err

@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
 // localFolder is a folder on this machine, or a single file.
@@ -28,9 +30,10 @@ func openLocal(path string, o Options) (Folder, error) {
 		return nil, provenance.Misuse("", "the path of the folder is empty")
 	}
 	abs, info, err := resolve(path)
+	path, query := withoutQuery(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, provenance.Misuse(missingHint(path), "%s does not exist", path)
+		return nil, provenance.Misuse(missingHint(query), "%s does not exist", path)
 	case err != nil:
 		return nil, unreadable(err)
 	case info.Mode()&fs.ModeSymlink != 0:
@@ -60,9 +63,24 @@ func resolve(path string) (string, fs.FileInfo, error) {
 	return abs, info, err
 }
 
-func missingHint(path string) string {
-	if strings.Contains(path, "?") {
-		return "a local path takes no query"
+// withoutQuery cuts what could be a shared access signature from what is taken for a path because it is no URI: the scheme is
+// mistyped, or there is a space in front of it.
+func withoutQuery(path string) (shown, query string) {
+	at := queryMark.FindStringIndex(path)
+	if at == nil {
+		return redact.Text(path), ""
+	}
+	return redact.Text(path[:at[0]]), path[at[0]:]
+}
+
+var queryMark = regexp.MustCompile(`(?i)\?|%3f`)
+
+func missingHint(query string) string {
+	switch {
+	case strings.Contains(strings.ToLower(query), "deltaversion"):
+		return "the version of a Delta table is written ?deltaVersion=N"
+	case query != "":
+		return "a local path takes no query; " + forms
 	}
 	return ""
 }

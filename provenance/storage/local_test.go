@@ -94,7 +94,8 @@ func TestLocalPathsThatAreMistakes(t *testing.T) {
 	for path, part := range map[string]string{
 		"":                       "is empty",
 		dir + "/missing":         "does not exist",
-		dir + "?deltaVersion=3":  "takes no query",
+		dir + "?deltaVersion=3":  "?deltaVersion=N",
+		dir + "?x=3":             "takes no query",
 		dir + "/file/":           "leave out the slash",
 		dir + "/link":            "name what it points to: " + dir + "/folder",
 		dir + "/broken":          "points to nothing",

@@ -76,6 +76,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// Stall is how long a body may give no byte before it is asked for again; 0 means 30 seconds.
 	Stall time.Duration
+	// Debug gets a line for each request to Azure, without its query; it may be called by many at the same time. Nil: nobody.
+	Debug func(string)
 
 	retryDelay time.Duration // before the first retry; 0 is the SDK's 0.8 s
 }

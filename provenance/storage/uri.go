@@ -55,7 +55,7 @@ func suffixes(cloud string) []string {
 func parseLocation(uri, cloud string) (location, error) {
 	u, err := url.Parse(uri)
 	if err != nil { // its text repeats the URI
-		return location{}, provenance.Misuse("write a percent sign in a name as %25", "%s is not a valid URI", redact.URL(uri))
+		return location{}, provenance.Misuse("write a percent sign in a name as %25", "%s is not a valid URI", shown(uri))
 	}
 	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), ":443")
 	if u.RawFragment != "" || u.Fragment != "" {
@@ -96,13 +96,19 @@ func (l *location) parsePlace(u *url.URL, cloud string) error {
 			clean.Path = strings.TrimSuffix(u.Path, "/") + "/"
 		}
 	default:
-		return provenance.Misuse(schemeHint(u.Scheme), "%s is no place that this program can read", redact.URL(u.String()))
+		return provenance.Misuse(schemeHint(u.Scheme), "%s is no place that this program can read", shown(u.String()))
 	}
 	if l.path == "" && clean.Path == "" {
 		clean.Path = "/"
 	}
 	l.uri = clean.String()
 	return err
+}
+
+// shown is a URI for an error: without query, or what else could be a secret in one that cannot be understood.
+func shown(uri string) string {
+	clean, _ := withoutQuery(redact.URL(uri))
+	return clean
 }
 
 func schemeHint(scheme string) string {
@@ -142,6 +148,7 @@ func isLoopback(host string) bool {
 
 // check refuses names that Azure cannot have, and that would let a URI look as if it lay in another folder.
 func (l *location) check(uri string) error {
+	uri = shown(uri)
 	switch {
 	case l.account == "" || !accountName.MatchString(l.account):
 		return provenance.Misuse(forms, "%s names no storage account", uri)

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,21 +23,34 @@ type walk struct {
 
 // folder yields the files below dir, which is the slash-separated name of what was listed as self.
 func (w walk) folder(dir string, self fs.FileInfo) error {
-	entries, err := w.read(dir, self)
+	file, err := w.open(dir, self)
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		name := entry.Name()
-		if dir != "" {
-			name = dir + "/" + name
+	defer file.Close() // was read only
+	for {
+		entries, err := file.ReadDir(piece)
+		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		for _, entry := range entries {
+			name := entry.Name()
+			if dir != "" {
+				name = dir + "/" + name
+			}
+			if err := w.entry(name, entry); err != nil {
+				return err
+			}
 		}
-		if err := w.entry(name, entry); err != nil {
-			return err
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return w.unreadable(dir, err)
 		}
 	}
-	return nil
 }
+
+// piece is how much of a folder is read at once: one may hold millions of files.
+const piece = 4096
 
 func (w walk) entry(name string, entry fs.DirEntry) error {
 	if w.ctx.Err() != nil {
@@ -55,21 +69,6 @@ func (w walk) entry(name string, entry fs.DirEntry) error {
 		return err
 	}
 	return w.yield(objectOf(name, info))
-}
-
-// read is what dir holds, sorted.
-func (w walk) read(dir string, self fs.FileInfo) ([]fs.DirEntry, error) {
-	file, err := w.open(dir, self)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close() // was read only
-	entries, err := file.ReadDir(-1)
-	if err != nil {
-		return nil, w.unreadable(dir, err)
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, nil
 }
 
 // open opens dir if it still is what was listed. It does not wait for a writer when dir has become a named pipe.

@@ -98,10 +98,11 @@ func gradeUnknown(f provenance.Folder) bool {
 	return f.Immutability == "" || f.Immutability == provenance.GradeUnknown
 }
 
-// hadEnded tells whether the first file had lost its protection by time before the folder was listed for the record: a locked
-// policy protects each file for its period only.
+// hadEnded tells whether the first file had lost its protection by time before the folder was recorded, by the agent's clock or by
+// Azure's: a locked policy protects each file for its period only.
 func hadEnded(f provenance.Folder) bool {
-	return slices.Contains(keepsUntil, f.Immutability) && f.Protection != nil && !f.Protection.Until.IsZero() && f.Protection.Until.Before(f.Listed)
+	p := f.Protection
+	return slices.Contains(keepsUntil, f.Immutability) && p != nil && !p.Until.IsZero() && (p.Until.Before(f.Listed) || p.Until.Before(p.AskedAt))
 }
 
 // undecidedProtection says that nobody could tell whether, or until when, a folder is protected.
@@ -116,7 +117,8 @@ func undecidedProtection(finding *Finding, what string, f provenance.Folder) *Fi
 	return finding
 }
 
-// keepsUntil are the grades by which nothing is deleted or overwritten before its time.
+// keepsUntil are the grades by which no bytes are lost before their time. Under version-worm they stay as a version, while the name
+// may come to stand for others.
 var keepsUntil = []string{provenance.GradeLocked, provenance.GradeLockedAppend, provenance.GradeVersionWORM}
 
 // checkProtected wants every file protected until then. The time of a policy that can be shortened promises nothing.
@@ -151,26 +153,42 @@ func (r *DataRule) protectedUntil(now time.Time) time.Time {
 }
 
 // checkDigestAge wants the bytes behind every digest to have been read not longer than that before the folder was listed for
-// the record. Digests that other machines or an interrupted run left behind have no known age.
+// the record. What was read by the recording itself has no age. The clocks are those of the machines that read.
 func checkDigestAge(most time.Duration, f provenance.Folder) *Finding {
 	if most == 0 || f.Reused == nil && f.Imported == nil && f.Resumed == 0 {
 		return nil
 	}
 	finding := &Finding{Code: "data.digestAge", Expected: fmt.Sprintf("read at most %s before it was recorded", hours(most)), Basis: f.Of("digest")}
-	if f.Imported != nil || f.Resumed > 0 || f.Reused.ReadSince.IsZero() || f.Listed.IsZero() || f.Reused.ReadSince.After(f.Listed) ||
-		!f.Of("digest").AtLeast(provenance.Signed) {
+	since := readSince(f)
+	if since.IsZero() || f.Listed.IsZero() || since.After(f.Listed) || !f.Of("digest").AtLeast(provenance.Signed) {
 		finding.Undecided, finding.Found = true, "unknown"
 		finding.Detail = fmt.Sprintf("nobody says when the bytes of %s were read", f.URI)
-		finding.Hint = "imported and resumed digests have no known age: record without --manifest and --state"
+		finding.Hint = "digests that an interrupted run left behind, and imported ones that nobody sealed, have no known age: record without --state, and seal with --key"
 		return finding
 	}
-	if age := f.Listed.Sub(f.Reused.ReadSince); age > most {
+	if age := f.Listed.Sub(since); age > most {
 		finding.Detail = fmt.Sprintf("digests of %s are reused for longer than the policy allows", f.URI)
-		finding.Found = fmt.Sprintf("read since %s, %s before", moment(f.Reused.ReadSince), hours(age))
+		finding.Found = fmt.Sprintf("read since %s, %s before", moment(since), hours(age))
 		finding.Hint = fmt.Sprintf("record with --reuse %s, which reads older files again", hours(most))
+		if f.Imported != nil {
+			finding.Hint = "let the machines that imported digests come from read the files again"
+		}
 		return finding
 	}
 	return nil
+}
+
+// readSince is when the first of the bytes were read that this recording did not read; zero when nobody says it.
+func readSince(f provenance.Folder) time.Time {
+	switch {
+	case f.Resumed > 0:
+		return time.Time{}
+	case f.Imported != nil && f.Reused != nil && f.Reused.ReadSince.Before(f.Imported.ReadSince):
+		return f.Reused.ReadSince
+	case f.Imported != nil:
+		return f.Imported.ReadSince
+	}
+	return f.Reused.ReadSince
 }
 
 // checkTrainedOn wants the link between folder and model to be known so well. It has a basis of its own, or none.
@@ -179,7 +197,16 @@ func checkTrainedOn(weakest provenance.Basis, f provenance.Folder) *Finding {
 	if weakest == "" || said && known.AtLeast(weakest) {
 		return nil
 	}
-	return &Finding{Code: "data.trainedOn", Undecided: !said, Expected: string(weakest) + " or better", Found: orNothing(string(known)), Basis: known,
-		Detail: fmt.Sprintf("that the model was trained on %s is only %s: %s", f.URI, orNothing(string(known)), orNothing(f.TrainedOn)),
-		Hint:   "take a sealed listing before training (provenance digest --listing FILE --key KEY), and record with it and with the training run"}
+	hint := "take a sealed listing before training (provenance digest --listing FILE --key KEY), and record with it and with the training run"
+	switch {
+	case !said:
+	case f.Before != nil && !f.Before.Same:
+		hint = "train again on the folder as it is now, or record the one that was trained on"
+	case f.Before != nil && f.Before.SealedBy != "" && f.Protection == nil:
+		hint = "nothing proves it of a local folder: keep the data in storage with a locked retention policy"
+	case f.Before != nil && f.Before.SealedBy != "":
+		hint = "lock the container's retention policy before training, and record with --storage-account-id"
+	}
+	return &Finding{Code: "data.trainedOn", Undecided: !said, Expected: string(weakest) + " or better", Found: orNothing(string(known)), Basis: known, Hint: hint,
+		Detail: fmt.Sprintf("that the model was made with %s (%s) as it is recorded is only %s: %s", f.URI, f.Role, orNothing(string(known)), orNothing(f.TrainedOn))}
 }

@@ -43,6 +43,10 @@ func tied(n *night) {
 	n.databricks.Started, n.databricks.Ended = at(23, 1), at(23, 2)
 	f.Newest, f.BasisOf["newest"] = at(22, 0), provenance.Reported
 	f.Before = &provenance.Before{Listed: at(23, 0), Listing: digestOfNight, Same: true, SealedBy: digestOfNight.String()}
+	if f.Protection == nil {
+		protected(provenance.GradeLocked, at(30, 0))(n)
+	}
+	f.Protection.Policy = &provenance.RetentionPolicy{State: "Locked", Days: 365, Updates: []provenance.PolicyUpdate{{Update: "lock", Days: 365, At: at(1, 0)}}}
 }
 
 // both adds a test folder, which shares so many files with the train folder.
@@ -107,6 +111,14 @@ func unsaid(fact string) func(*night) {
 }
 
 // declared weakens the basis of a fact of the train folder.
+// imported makes the first folder one whose digests other machines computed and sealed, from bytes read since then.
+func imported(since time.Time) func(*night) {
+	return listed(at(23, 2), func(n *night) {
+		n.data[0].Imported = &provenance.Imported{Files: 3, Parts: 1, SealedBy: "sha256:aa", ReadSince: since}
+		n.data[0].BasisOf["digest"] = provenance.Signed
+	})
+}
+
 func declared(fact string) func(*night) {
 	return func(n *night) { n.data[0].BasisOf[fact] = provenance.Declared }
 }
@@ -165,11 +177,14 @@ func TestDataRules(t *testing.T) {
 		"read now":                {age, nothing, Accepted, "", "", ""},
 		"reused, young":           {age, reused(720 * time.Hour), Accepted, "", "", ""},
 		"reused, old":             {age, reused(720*time.Hour + time.Second), Refused, "data.digestAge", "read since 24 Oct 2026 01:59 UTC, 720h0m1s before", "--reuse 720h"},
-		"reused, no time":         {age, func(n *night) { reused(0)(n); n.data[0].Reused.ReadSince = time.Time{} }, Undecided, "data.digestAge", "unknown", "no known age"},
-		"reused, from the future": {age, func(n *night) { reused(-time.Hour)(n) }, Undecided, "data.digestAge", "unknown", "no known age"},
-		"reused, only declared":   {age, func(n *night) { reused(time.Hour)(n); n.data[0].BasisOf["digest"] = provenance.Declared }, Undecided, "data.digestAge", "unknown", "no known age"},
-		"reused, no list":         {age, func(n *night) { reused(time.Hour)(n); n.data[0].Listed = time.Time{} }, Undecided, "data.digestAge", "unknown", "no known age"},
-		"imported":                {age, func(n *night) { n.data[0].Imported = &provenance.Imported{Files: 3, Parts: 1} }, Undecided, "data.digestAge", "unknown", "--manifest"},
+		"reused, no time":         {age, func(n *night) { reused(0)(n); n.data[0].Reused.ReadSince = time.Time{} }, Undecided, "data.digestAge", "unknown", "have no known age"},
+		"reused, from the future": {age, func(n *night) { reused(-time.Hour)(n) }, Undecided, "data.digestAge", "unknown", "have no known age"},
+		"reused, only declared":   {age, func(n *night) { reused(time.Hour)(n); n.data[0].BasisOf["digest"] = provenance.Declared }, Undecided, "data.digestAge", "unknown", "have no known age"},
+		"reused, no list":         {age, func(n *night) { reused(time.Hour)(n); n.data[0].Listed = time.Time{} }, Undecided, "data.digestAge", "unknown", "have no known age"},
+		"imported, no time":       {age, imported(time.Time{}), Undecided, "data.digestAge", "unknown", "--key"},
+		"imported, young":         {age, imported(at(23, 2).Add(-720 * time.Hour)), Accepted, "", "", ""},
+		"imported, old":           {age, imported(at(23, 2).Add(-721 * time.Hour)), Refused, "data.digestAge", "read since 24 Oct 2026 01:00 UTC, 721h before", "let the machines"},
+		"imported, nobody sealed": {age, then(imported(at(23, 1)), declared("digest")), Undecided, "data.digestAge", "unknown", "--key"},
 		"resumed":                 {age, func(n *night) { n.data[0].Resumed = 1 }, Undecided, "data.digestAge", "unknown", "--state"},
 		"reused, any age":         {`data: {basis: signed}`, reused(1e5 * time.Hour), Accepted, "", "", ""},
 		"reused, read anew":       {`data: {basis: observed}`, reused(time.Hour), Refused, "data.basis", "signed", "--reuse never"},

@@ -119,6 +119,8 @@ func despite(f provenance.Folder, c Changes, now time.Time) string {
 		return ", although its files were locked" + until
 	case slices.Contains(keepsUntil, f.Immutability) && expired(f, now):
 		return "; its files were locked" + until + " only"
+	case f.Immutability == provenance.GradeVersionWORM:
+		return "; its bytes are kept" + until + ", as former versions of the files"
 	case f.Immutability == provenance.GradeLockedAppend:
 		return "; its files were locked" + until + ", but append writes were allowed"
 	case gradeUnknown(f):
@@ -132,8 +134,8 @@ func despite(f provenance.Folder, c Changes, now time.Time) string {
 // impossible tells whether the protection that was recorded rules the changes out.
 func impossible(f provenance.Folder, c Changes, now time.Time) bool {
 	total := c.Total()
-	return slices.Contains(keepsUntil, f.Immutability) && !expired(f, now) &&
-		(total.Removed > 0 || total.Modified > 0 && f.Immutability != provenance.GradeLockedAppend)
+	kept := f.Immutability == provenance.GradeLocked || f.Immutability == provenance.GradeLockedAppend
+	return kept && !expired(f, now) && (total.Removed > 0 || total.Modified > 0 && f.Immutability != provenance.GradeLockedAppend)
 }
 
 // expired tells whether a file of the folder may have lost its protection by now.

@@ -151,7 +151,7 @@ func TestChangesDespiteProtection(t *testing.T) {
 		"locked, expires now":    {provenance.GradeLocked, now, removed, "; its files were locked until 24 Nov 2026 00:00 UTC only", false},
 		"locked-append":          {provenance.GradeLockedAppend, later, modified, "; its files were locked until 30 Nov 2026 00:00 UTC, but append writes were allowed", false},
 		"locked-append, removed": {provenance.GradeLockedAppend, later, removed, ", although its files were locked until 30 Nov 2026 00:00 UTC", true},
-		"version-worm":           {provenance.GradeVersionWORM, later, modified, ", although its files were locked until 30 Nov 2026 00:00 UTC", true},
+		"version-worm":           {provenance.GradeVersionWORM, later, modified, "; its bytes are kept until 30 Nov 2026 00:00 UTC, as former versions of the files", false},
 		"unlocked":               {provenance.GradeUnlocked, later, modified, "; it was not locked: its retention policy can be shortened or deleted", false},
 		"legal-hold":             {provenance.GradeLegalHold, time.Time{}, modified, "; it was not locked: its legal hold can be cleared at any time", false},
 		"none":                   {provenance.GradeNone, time.Time{}, removed, "; it was not protected", false},

@@ -26,6 +26,8 @@ type fileAction struct {
 	path   string // percent-encoded
 	size   int64  // bytes; of a file that is removed it may be unknown, -1
 	vector *vector
+	values values // of an add
+	unread bool   // its values are there, in a form that is not read
 }
 
 // vector describes a deletion vector.
@@ -45,6 +47,8 @@ type protocol struct {
 // metadata is what is used of a table's metaData.
 type metadata struct {
 	id            string
+	schema        string   // JSON
+	partition     []string // names of columns
 	configuration map[string]string
 }
 
@@ -121,6 +125,9 @@ func parseAction(line []byte) (action, error) {
 
 func parseAdd(o object, a *action) (err error) {
 	if a.add, err = parseFile(o); err != nil {
+		return err
+	}
+	if a.add.values, err = parseValues(o); err != nil {
 		return err
 	}
 	return a.add.checkAdd()
@@ -233,11 +240,13 @@ func parseProtocol(o object, a *action) error {
 }
 
 func parseMetadata(o object, a *action) error {
-	a.metadata = &metadata{}
-	if err := errors.Join(o.get("id", &a.metadata.id), o.get("configuration", &a.metadata.configuration)); err != nil {
+	m := &metadata{}
+	a.metadata = m
+	if err := errors.Join(o.get("id", &m.id), o.get("configuration", &m.configuration), o.get("schemaString", &m.schema),
+		o.get("partitionColumns", &m.partition)); err != nil {
 		return err
 	}
-	return a.metadata.checkShape()
+	return m.checkShape()
 }
 
 // parseCommitInfo takes what it can get: the protocol lets writers put anything into it.

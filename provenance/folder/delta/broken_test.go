@@ -242,14 +242,8 @@ func TestListSeesOtherSizes(t *testing.T) {
 
 // TestGoneFilesAreNamed: three by name, and how many more; from a checkpoint, too.
 func TestGoneFilesAreNamed(t *testing.T) {
-	dir := table(t, "compacted")
+	dir := v2Table(t, checkpointKinds[3].name)
 	checkpointKinds[3].write(t, dir, addRows(t, dir, 4))
-	protocol := protocolLine(3, "v2Checkpoint")
-	data, err := os.ReadFile(filepath.Join(dir, logDir, pad(2)+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeLog(t, dir, pad(2)+".json", string(data)+"\n"+protocol)
 	table, err := openTable(t, dir, At{})
 	if err != nil {
 		t.Fatal(err)

@@ -25,12 +25,12 @@ type row struct {
 }
 
 type addRow struct {
-	Path             string            `parquet:"path"`
-	PartitionValues  map[string]string `parquet:"partitionValues"`
-	Size             int64             `parquet:"size"`
-	ModificationTime int64             `parquet:"modificationTime"`
-	DataChange       bool              `parquet:"dataChange"`
-	DeletionVector   *vectorRow        `parquet:"deletionVector,optional"`
+	Path             string             `parquet:"path"`
+	PartitionValues  map[string]*string `parquet:"partitionValues"`
+	Size             int64              `parquet:"size"`
+	ModificationTime int64              `parquet:"modificationTime"`
+	DataChange       bool               `parquet:"dataChange"`
+	DeletionVector   *vectorRow         `parquet:"deletionVector,optional"`
 }
 
 type vectorRow struct {
@@ -111,7 +111,20 @@ func addRows(t testing.TB, dir string, last int64) []*addRow {
 	var out []*addRow
 	for v := range last + 1 {
 		for _, a := range adds(t, dir, v) {
-			out = append(out, &addRow{Path: a["path"].(string), Size: int64(a["size"].(float64)), DataChange: true})
+			out = append(out, &addRow{Path: a["path"].(string), Size: int64(a["size"].(float64)), DataChange: true, PartitionValues: valuesOf(a)})
+		}
+	}
+	return out
+}
+
+// valuesOf are the partition values of an add.
+func valuesOf(add map[string]any) map[string]*string {
+	out := map[string]*string{}
+	in, _ := add["partitionValues"].(map[string]any)
+	for column, value := range in {
+		out[column] = nil
+		if text, ok := value.(string); ok {
+			out[column] = &text
 		}
 	}
 	return out
@@ -206,17 +219,23 @@ func writeV2(t testing.TB, dir, name string, adds []*addRow) {
 func v2Table(t *testing.T, kind string) string {
 	dir := table(t, "compacted")
 	if strings.HasPrefix(kind, "V2") {
-		path := filepath.Join(dir, logDir, pad(2)+".json")
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		protocol := line("protocol", map[string]any{"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": []string{"v2Checkpoint"}, "writerFeatures": []string{"v2Checkpoint"}})
-		if err := os.WriteFile(path, append(data, "\n"+protocol+"\n"...), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		appendLog(t, dir, pad(2)+".json", protocolLine(3, "v2Checkpoint"))
+		appendLog(t, dir, compactedLog, protocolLine(3, "v2Checkpoint"))
 	}
 	return dir
+}
+
+// compactedLog is that of the table "compacted".
+var compactedLog = pad(1) + "." + pad(4) + ".compacted.json"
+
+// appendLog adds a line to a file of the log.
+func appendLog(t testing.TB, dir, name, line string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, logDir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeLog(t, dir, name, strings.TrimSpace(string(data))+"\n"+line+"\n")
 }
 
 func TestCheckpoints(t *testing.T) {
@@ -244,7 +263,7 @@ func TestCheckpoints(t *testing.T) {
 				}
 			}
 			// Since the log begins with a checkpoint, deltalake and we read it, and nothing can be compared.
-			if err := os.Remove(filepath.Join(dir, logDir, pad(1)+"."+pad(4)+".compacted.json")); err != nil {
+			if err := os.Remove(filepath.Join(dir, logDir, compactedLog)); err != nil {
 				t.Fatal(err)
 			}
 			sameAsDeltalake(t, dir)

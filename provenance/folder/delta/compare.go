@@ -2,14 +2,12 @@ package delta
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
+	"slices"
 	"strings"
 
-	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
@@ -20,14 +18,34 @@ func (s *state) warn(format string, args ...any) {
 // difference is what a checkpoint and the log before it say differently.
 type difference struct {
 	state      *state
-	only       []string // files that only the checkpoint has, or with another size
-	more       int      // those that only does not name
+	only       names // files that only the checkpoint has, or with another size
+	other      names // files with other partition values
+	doubtful   int   // files whose partition values may be the same
+	unread     int   // files whose partition values are not known
 	seen       int
 	checkpoint *state // its protocol and metaData
 }
 
-// compare refuses a checkpoint that differs from s, which was read another way. Files that were seen have their sizes
-// inverted meanwhile: it costs no memory.
+// names are the first of some files, and how many more there are.
+type names struct {
+	first []string
+	more  int
+}
+
+func (n *names) add(path string) {
+	if len(n.first) == shown {
+		n.more++
+	} else {
+		n.first = append(n.first, fmt.Sprintf("%.200s", path))
+	}
+}
+
+func (n names) String() string { return list(n.first, n.more) }
+
+// errSpelling is that partition values differ as text: the log has to be read again, to compare them by their types.
+var errSpelling = errors.New("partition values differ as text")
+
+// compare refuses a checkpoint that differs from s, which was read another way. Files that were seen are marked meanwhile.
 func (s *state) compare(ctx context.Context, l *log, c *checkpoint) ([]storage.Object, error) {
 	d := &difference{state: s, checkpoint: newState()}
 	files, err := l.readCheckpoint(ctx, c, func(a action) error {
@@ -48,117 +66,82 @@ func (s *state) compare(ctx context.Context, l *log, c *checkpoint) ([]storage.O
 	if err := d.checkpoint.checkOne(c); err != nil {
 		return nil, err
 	}
-	if what := d.what(); what != "" {
-		return nil, refuse("the checkpoint of version %d and the log before it disagree: %s", c.version, what)
-	}
-	for k, size := range s.sizes {
-		s.sizes[k] = ^size
-	}
-	return files, nil
+	s.active.unmark()
+	return files, d.judge(c)
 }
 
 func (d *difference) see(f fileAction) {
 	k, _, _ := keyOfFile(f)
-	if size, ok := d.state.sizes[k]; ok && size == f.size {
-		d.state.sizes[k] = ^size
-		d.seen++
+	was, ok := d.state.active.get(k)
+	if !ok || was.size != f.size {
+		d.only.add(f.path)
 		return
 	}
-	if len(d.only) == shown {
-		d.more++
-	} else {
-		d.only = append(d.only, fmt.Sprintf("%.200s", f.path))
+	d.state.active.mark(k)
+	d.seen++
+	switch sum, r := f.sum(d.state.reading), d.state.reading; {
+	case sum == unknownValues || was.values == unknownValues:
+		d.unread++
+	case sameValues(sum, was.values):
+	case r != nil && r.doubt(sum, was.values):
+		d.doubtful++
+	default:
+		d.other.add(f.path)
 	}
 }
 
-// what says in what they differ; empty means in nothing.
-func (d *difference) what() string {
-	var parts []string
-	if len(d.only) > 0 {
-		parts = append(parts, "only the checkpoint has the files "+list(d.only, d.more))
+// judge refuses what differs, and warns of what cannot be told.
+func (d *difference) judge(c *checkpoint) error {
+	what := d.what()
+	if values := d.other.String(); values != "" && what == "" {
+		if d.state.reading == nil {
+			return errSpelling
+		}
+		what = "partition values differ in the files " + values
 	}
-	if missing := len(d.state.sizes) - d.seen; missing > 0 {
-		parts = append(parts, fmt.Sprintf("the log has %d files that the checkpoint has not", missing))
+	if what != "" {
+		return refuse("the checkpoint of version %d and the log before it disagree: %s", c.version, what)
 	}
-	p, m := d.state.protocol, d.state.metadata
-	switch {
-	case p == nil || m == nil:
-		parts = append(parts, "the log has no protocol or no metaData")
-	case !p.equal(d.checkpoint.protocol):
-		parts = append(parts, "their protocols differ")
-	case m.id != d.checkpoint.metadata.id:
-		parts = append(parts, "they are of different tables")
-	case !maps.Equal(m.configuration, d.checkpoint.metadata.configuration):
-		parts = append(parts, "their configurations differ")
+	const warning = "the partition values of %d files could not be compared between the checkpoint of version %d and the log: "
+	if d.doubtful > 0 {
+		d.state.warn(warning+"they are spelled differently, and may be the same", d.doubtful, c.version)
 	}
-	return strings.Join(parts, "; ")
-}
-
-// maxSum is how long a version's checksum file may be; of small tables it holds all files.
-const maxSum = 64 << 20
-
-// checksum is what is used of a version's checksum file.
-// Source: https://github.com/delta-io/delta/blob/master/PROTOCOL.md#version-checksum-file
-type checksum struct {
-	files, bytes, vectors *int64
-}
-
-// checkSum compares the snapshot with the checksum file that its writer left, if there is one.
-func (l *log) checkSum(ctx context.Context, s *state) error {
-	o, ok := l.sums[s.version]
-	if !ok {
-		return nil
-	}
-	if o.Size > maxSum {
-		return tooMuch("the checksum %s in the log is longer than %d bytes", o.Name, maxSum)
-	}
-	body, err := l.folder.Open(ctx, o)
-	if err != nil {
-		return err
-	}
-	defer body.Close() // was read only
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	c, err := parseChecksum(data)
-	if err != nil {
-		return broken(o.Name, err)
-	}
-	if what := s.differs(c); what != "" {
-		return refuse("the checksum %s and the log disagree: %s", o.Name, what)
+	if d.unread > 0 && len(d.checkpoint.metadata.partition) > 0 {
+		d.state.warn(warning+"a checkpoint has them as partitionValues_parsed only", d.unread, c.version)
 	}
 	return nil
 }
 
-func parseChecksum(data []byte) (c checksum, err error) {
-	var o object
-	if err := strictjson.Check(data, maxDepth); err != nil {
-		return c, err
+// what says in what they differ, partition values aside; empty means in nothing.
+func (d *difference) what() string {
+	var parts []string
+	if only := d.only.String(); only != "" {
+		parts = append(parts, "only the checkpoint has the files "+only)
 	}
-	if err := json.Unmarshal(data, &o); err != nil {
-		return c, err
+	if missing := d.state.active.len() - d.seen; missing > 0 {
+		parts = append(parts, fmt.Sprintf("the log has %d files that the checkpoint has not", missing))
 	}
-	err = errors.Join(o.get("numFiles", &c.files), o.get("tableSizeBytes", &c.bytes), o.get("numDeletionVectorsOpt", &c.vectors))
-	if err == nil && (c.files == nil || c.bytes == nil) {
-		err = errors.New("numFiles or tableSizeBytes is missing")
+	if d.state.protocol == nil || d.state.metadata == nil {
+		parts = append(parts, "the log has no protocol or no metaData")
+	} else if what := d.state.contradicts(d.checkpoint.protocol, d.checkpoint.metadata); what != "" {
+		parts = append(parts, what)
 	}
-	return c, err
+	return strings.Join(parts, "; ")
 }
 
-// differs says in what a checksum differs from the snapshot; empty means in nothing.
-func (s *state) differs(c checksum) string {
-	var bytes int64
-	for _, size := range s.sizes {
-		bytes += size
-	}
+// contradicts says in what a protocol and metaData are others than those of s; empty means in nothing.
+func (s *state) contradicts(p *protocol, m *metadata) string {
 	switch {
-	case *c.files != int64(len(s.sizes)):
-		return fmt.Sprintf("%d files and %d files", *c.files, len(s.sizes))
-	case *c.bytes != bytes:
-		return fmt.Sprintf("%d bytes and %d bytes", *c.bytes, bytes)
-	case c.vectors != nil && *c.vectors != int64(len(s.vectors)):
-		return fmt.Sprintf("%d deletion vectors and %d", *c.vectors, len(s.vectors))
+	case !s.protocol.equal(p):
+		return "their protocols differ"
+	case m.id != s.metadata.id:
+		return "they are of different tables"
+	case !maps.Equal(m.configuration, s.metadata.configuration):
+		return "their configurations differ"
+	case !sameSchema(m.schema, s.metadata.schema):
+		return "their schemas differ"
+	case !slices.Equal(m.partition, s.metadata.partition):
+		return "their partition columns differ"
 	}
 	return ""
 }

@@ -5,16 +5,24 @@
 // The log is replayed as the protocol says (https://github.com/delta-io/delta/blob/master/PROTOCOL.md): from the newest
 // complete checkpoint that is not newer than the version, then commit by commit. What would let two readers see different
 // files is refused, code data.delta: a missing commit, a feature that is not known, a catalog that decides on commits, a
-// checkpoint that says something else than the commits before it, a checksum that does not fit, a file outside the
-// folder, a file that is gone or has another size.
+// checkpoint that says something else than the commits before it, a compacted log that says something else than the commits
+// it stands for, a checksum that does not fit, a file outside the folder, a file that is gone or has another size.
 //
-// Compared are the files, their sizes and deletion vectors, the protocol, the table's id and its configuration. What else a
-// checkpoint repeats of the log (the values of partition columns, the schema, statistics) is not, nor are compacted logs: a
-// reader that starts from a forged one could read other values out of the same files. A log under a retention policy cannot
-// be forged afterwards, and every file of it that defines the version is in the digest.
+// Compared are the files, their sizes, deletion vectors and partition values, the protocol, the table's id, its schema, its
+// partition columns and its configuration. Partition values are compared as text, and where texts differ by their types:
+// writers spell a value in several ways. It is a warning, and no refusal, where it cannot be told whether two values are the
+// same: a timestamp with a zone and one without, which are not the same in UTC; binary, escaped and not; a type that is not
+// known; values that a checkpoint has as partitionValues_parsed only.
+//
+// What a checkpoint has beyond partition values is not compared: statistics, and partitionValues_parsed beside
+// partitionValues. A reader that skips files by forged ones could read fewer rows. A log under a retention policy cannot be
+// forged afterwards, and every file of it that defines the version is in the digest; a compacted log is, where readers may take
+// it instead of commits after the checkpoint.
 //
 // A log is foreign text. Lines of JSON, pages of Parquet, depths and counts are bounded before they are read. Memory is
-// about 64 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names.
+// about 64 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names, and their partition
+// values by a hash of 64 bits until they have been compared. It has a key of this process, so that nobody can look for other
+// values with the same.
 package delta
 
 import (
@@ -68,10 +76,10 @@ func Is(ctx context.Context, f storage.Folder) (bool, error) {
 	switch {
 	case errors.Is(err, found):
 		return true, nil
-	case errors.Is(err, fs.ErrNotExist):
+	case err == nil, errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	}
-	return false, err
+	return false, fmt.Errorf("looking whether it is a Delta table: %w", err)
 }
 
 // Open reads the log of the table in f. Checkpoints are copied into dir, and removed from it again.

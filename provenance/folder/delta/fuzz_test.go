@@ -3,6 +3,7 @@ package delta
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,12 +11,15 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
 // FuzzAction: what is parsed has what the rest relies on.
 func FuzzAction(f *testing.F) {
 	seeds := []string{
 		`{"add":{"path":"a%20b","size":1,"deletionVector":{"storageType":"u","pathOrInlineDv":"ab^-aqEH.-t@S}K{vb[*k^","offset":4,"sizeInBytes":40}}}`,
+		`{"add":{"path":"x","size":1,"partitionValues":{"a":null,"b":"","c":"1","d":2}}}`, metaLine(someSchema, []string{"a"}, nil),
 		`{"remove":{"path":"x"}}`, inCommitProtocol, enable, vectorProtocol,
 		`{"commitInfo":{"timestamp":1,"inCommitTimestamp":2,"operation":"x"}}`,
 		`{"sidecar":{"path":"x.parquet","sizeInBytes":7}}`, `{"checkpointMetadata":{"version":3}}`, `{"add":null}`, `{}`, `null`, `[]`, `{"add":{"path":"\ud800"}}`,
@@ -36,7 +40,7 @@ func FuzzAction(f *testing.F) {
 		if s.apply(a) != nil || s.end() != nil {
 			return
 		}
-		if a.add != nil && (len(s.sizes) != 1 || a.add.size < 0 || a.add.path == "") {
+		if a.add != nil && (s.active.len() != 1 || a.add.size < 0 || a.add.path == "") {
 			t.Fatalf("%s: %+v", line, a.add)
 		}
 		if files, err := s.files(); err == nil && a.add != nil && len(files) == 0 {
@@ -66,6 +70,54 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
+// FuzzSpell: the one spelling of a value is one of its spellings, where it is not a spelling of its own.
+func FuzzSpell(f *testing.F) {
+	seeds := []string{"", "1", "-007.50", "1e-99", "1E99", "NaN", "-Infinity", "0.1", "TRUE", "2020-1-1", "2020-01-01T00:00:00.1234567Z", "2020-02-30", "2020-01-01 1:2:3+0100", `\u0061`}
+	for _, s := range seeds {
+		for kind := range normal {
+			f.Add(kind, s)
+		}
+	}
+	if len(seeds)*len(normal) < 100 {
+		f.Fatal("no seeds")
+	}
+	f.Fuzz(func(t *testing.T, kind, s string) {
+		once := spell(kind, s)
+		if strings.HasPrefix(once, "=") && kind != "binary" && kind != "decimal" && kind != "string" {
+			if twice := spell(kind, once[1:]); twice != once {
+				t.Fatalf("%s %q is spelled %q, and then %q", kind, s, once, twice)
+			}
+		}
+		r := &reading{types: map[string]string{"c": kind}}
+		if a, b := r.sum(values{"c": s}), r.sum(values{"c": s}); a != b || a == unknownValues || a == noValues {
+			t.Fatalf("%s %q has the sums %x and %x", kind, s, a, b)
+		}
+	})
+}
+
+// FuzzSchema: a schema is the same as itself, written in another way.
+func FuzzSchema(f *testing.F) {
+	seeds := 0
+	for _, c := range schemaCases {
+		f.Add(c.schema)
+		seeds++
+	}
+	if seeds < 10 {
+		f.Fatal("no seeds")
+	}
+	f.Fuzz(func(t *testing.T, schema string) {
+		var tree any
+		d := decoder(schema)
+		if strictjson.Check([]byte(schema), 50) != nil || d.Decode(&tree) != nil {
+			return
+		}
+		again, err := json.MarshalIndent(tree, "", "\t") // with sorted keys
+		if err != nil || !sameSchema(schema, string(again)) {
+			t.Fatalf("%s is not %s, %v", schema, again, err)
+		}
+	})
+}
+
 // parquetSeeds are checkpoints of every kind that the tests write, and one of deltalake.
 func parquetSeeds(t testing.TB) [][]byte {
 	t.Helper()
@@ -74,6 +126,7 @@ func parquetSeeds(t testing.TB) [][]byte {
 		`{"add":{"path":"b","size":1}}`+"\n"+`{"add":{"path":"c","size":1}}`)
 	rows := addRows(t, dir, 0)
 	offset := int32(4)
+	rows[1].PartitionValues = pointers(first)
 	rows[0].DeletionVector = &vectorRow{"u", vectorUUID, &offset, 40, 6}
 	var seeds [][]byte
 	for _, kind := range checkpointKinds {

@@ -91,7 +91,7 @@ func (s *state) readCommit(c commit, body io.Reader) error {
 	if err := eachLine(c.file.Name, io.TeeReader(body, sum), s.apply); err != nil {
 		return err
 	}
-	s.sum = provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(sum.Sum(nil)))
+	s.digest = provenance.DigestOf(provenance.SHA256, [sha256.Size]byte(sum.Sum(nil)))
 	return s.end()
 }
 

@@ -38,7 +38,8 @@ func largeTable(t testing.TB, n int) string {
 	write(row{Protocol: &protocolRow{1, 2, nil, nil}})
 	write(row{MetaData: &metaRow{ID: "large"}})
 	for i := range n / 2 {
-		write(row{Add: &addRow{Path: largeName(i), Size: int64(i)}})
+		day := fmt.Sprintf("2026-11-%02d", i%30)
+		write(row{Add: &addRow{Path: largeName(i), Size: int64(i), PartitionValues: map[string]*string{"day": &day}}})
 	}
 	if err := rows.Close(); err != nil {
 		t.Fatal(err)

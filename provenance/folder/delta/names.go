@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 // The names of files in a log.
 var (
 	commitName     = regexp.MustCompile(`^([0-9]{20})\.json$`)
+	compactedName  = regexp.MustCompile(`^([0-9]{20})\.([0-9]{20})\.compacted\.json$`)
 	sumName        = regexp.MustCompile(`^([0-9]{20})\.crc$`)
 	checkpointName = regexp.MustCompile(`^([0-9]{20})\.checkpoint\.(?:([0-9]{10})\.([0-9]{10})\.|([0-9A-Za-z-]{36})\.)?(parquet|json)$`)
 )
@@ -26,8 +28,9 @@ const maxLogFiles = 500_000
 
 // history is what a listing of a log shows.
 type history struct {
-	commits     []commit     // by version
-	checkpoints []checkpoint // complete ones, as far as names tell, by version, and the preferred one of a version last
+	commits     []commit              // by version
+	checkpoints []checkpoint          // complete ones, as far as names tell, by version, and the preferred one of a version last
+	compacted   map[int64][]compacted // by their first version
 	sums        map[int64]storage.Object
 	sidecars    map[string]storage.Object
 	staged      string // a commit that waits for a catalog
@@ -64,11 +67,11 @@ type collector struct {
 }
 
 func newCollector() *collector {
-	return &collector{history: history{sums: map[int64]storage.Object{}, sidecars: map[string]storage.Object{}},
+	return &collector{history: history{compacted: map[int64][]compacted{}, sums: map[int64]storage.Object{}, sidecars: map[string]storage.Object{}},
 		parts: map[[2]int64][]storage.Object{}}
 }
 
-// add takes one file of the log. Files that it does not know, such as compacted logs, do not matter: commits are read.
+// add takes one file of the log. Files that it does not know do not matter.
 func (c *collector) add(o storage.Object) error {
 	if c.files++; c.files > maxLogFiles {
 		return tooMuch("the log has more than %d files", maxLogFiles)
@@ -85,6 +88,14 @@ func (c *collector) add(o storage.Object) error {
 		version, err := parseVersion(m[1])
 		c.commits = append(c.commits, commit{version, o})
 		return err
+	}
+	if m := compactedName.FindStringSubmatch(o.Name); m != nil {
+		from, err := parseVersion(m[1])
+		to, errTo := parseVersion(m[2])
+		if from <= to { // or else it stands for no commits
+			c.compacted[from] = append(c.compacted[from], compacted{from, to, o})
+		}
+		return errors.Join(err, errTo)
 	}
 	if m := sumName.FindStringSubmatch(o.Name); m != nil {
 		version, err := parseVersion(m[1])

@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,11 +50,14 @@ func readParquet(ctx context.Context, r io.ReaderAt, size int64, visit func(acti
 type columns struct {
 	add                                               fileColumns
 	minReader, minWriter, readFeatures, writeFeatures *column
-	id, key, value                                    *column
+	id, key, value, schema, partition                 *column
 	sidecarPath, sidecarSize, version                 *column
 }
 
-type fileColumns struct{ path, size, storage, vector, offset, vectorSize *column }
+type fileColumns struct {
+	path, size, storage, vector, offset, vectorSize, key, value *column
+	unread                                                      bool // partition values are there by their types only
+}
 
 // column is a leaf, and where its reader stands in the row group.
 type column struct {
@@ -83,9 +87,12 @@ func find(root *parquet.Column, path ...string) *column {
 }
 
 func findFile(root *parquet.Column, kind string) fileColumns {
-	const vector = "deletionVector"
-	return fileColumns{path: find(root, kind, "path"), size: find(root, kind, "size"), storage: find(root, kind, vector, "storageType"),
-		vector: find(root, kind, vector, "pathOrInlineDv"), offset: find(root, kind, vector, "offset"), vectorSize: find(root, kind, vector, "sizeInBytes")}
+	const vector, values = "deletionVector", "partitionValues"
+	c := fileColumns{path: find(root, kind, "path"), size: find(root, kind, "size"), storage: find(root, kind, vector, "storageType"),
+		vector: find(root, kind, vector, "pathOrInlineDv"), offset: find(root, kind, vector, "offset"), vectorSize: find(root, kind, vector, "sizeInBytes"),
+		key: find(root, kind, values, "", "key"), value: find(root, kind, values, "", "value")}
+	c.unread = c.path != nil && c.key == nil && root.Column(kind).Column(values+"_parsed") != nil
+	return c
 }
 
 func findColumns(root *parquet.Column) (*columns, error) {
@@ -98,11 +105,14 @@ func findColumns(root *parquet.Column) (*columns, error) {
 		id:            find(root, "metaData", "id"),
 		key:           find(root, "metaData", "configuration", "", "key"),
 		value:         find(root, "metaData", "configuration", "", "value"),
+		schema:        find(root, "metaData", "schemaString"),
+		partition:     cmp.Or(find(root, "metaData", "partitionColumns", "", ""), find(root, "metaData", "partitionColumns", "")), // old lists have a level less
 		sidecarPath:   find(root, "sidecar", "path"),
 		sidecarSize:   find(root, "sidecar", "sizeInBytes"),
 		version:       find(root, "checkpointMetadata", "version"),
 	}
-	lists := map[*column]bool{c.readFeatures: true, c.writeFeatures: true, c.key: true, c.value: true}
+	lists := map[*column]bool{c.readFeatures: true, c.writeFeatures: true, c.key: true, c.value: true,
+		c.partition: true, c.add.key: true, c.add.value: true}
 	for _, column := range c.all() {
 		if repeated := column.leaf.MaxRepetitionLevel(); repeated > 1 || repeated == 1 && !lists[column] {
 			return nil, fmt.Errorf("the column %v is a list", column.leaf.Path())
@@ -115,7 +125,8 @@ func findColumns(root *parquet.Column) (*columns, error) {
 func (c *columns) all() []*column {
 	var there []*column
 	for _, column := range []*column{c.add.path, c.add.size, c.add.storage, c.add.vector, c.add.offset, c.add.vectorSize,
-		c.minReader, c.minWriter, c.readFeatures, c.writeFeatures, c.id, c.key, c.value, c.sidecarPath, c.sidecarSize, c.version} {
+		c.add.key, c.add.value, c.minReader, c.minWriter, c.readFeatures, c.writeFeatures, c.id, c.key, c.value,
+		c.schema, c.partition, c.sidecarPath, c.sidecarSize, c.version} {
 		if column != nil {
 			there = append(there, column)
 		}
@@ -167,21 +178,17 @@ func (c *columns) read(ctx context.Context, group parquet.RowGroup, visit func(a
 // yield makes actions of the current row.
 func (c *columns) yield(visit func(action) error) error {
 	if path, ok := c.add.path.text(); ok {
-		a := action{add: c.add.action(path)}
-		if err := a.add.checkAdd(); err != nil {
+		add, err := c.add.action(path)
+		if err != nil {
 			return err
 		}
-		return visit(a)
+		return visit(action{add: add})
 	}
 	if _, ok := c.minReader.number(); ok {
 		return c.yieldProtocol(visit)
 	}
 	if id, ok := c.id.text(); ok {
-		a := action{metadata: &metadata{id: id, configuration: c.configuration()}}
-		if err := a.metadata.checkShape(); err != nil {
-			return err
-		}
-		return visit(a)
+		return c.yieldMetadata(id, visit)
 	}
 	if path, ok := c.sidecarPath.text(); ok {
 		size, known := c.sidecarSize.number()
@@ -209,39 +216,66 @@ func (c *columns) yieldProtocol(visit func(action) error) error {
 	return visit(action{protocol: p})
 }
 
-// configuration is the map of properties.
-func (c *columns) configuration() map[string]string {
-	keys, values := c.key.texts(), []parquet.Value(nil)
-	if c.value != nil {
-		values = c.value.row
+func (c *columns) yieldMetadata(id string, visit func(action) error) error {
+	m := &metadata{id: id, partition: c.partition.texts(), configuration: map[string]string{}}
+	m.schema, _ = c.schema.text()
+	err := eachPair(c.key, c.value, func(key, value string) { m.configuration[key] = value })
+	if err == nil {
+		err = m.checkShape()
 	}
-	out := map[string]string{}
-	for i, key := range keys {
-		if i < len(values) && !values[i].IsNull() {
-			out[key] = string(values[i].ByteArray())
-		}
+	if err != nil {
+		return err
 	}
-	return out
+	return visit(action{metadata: m})
 }
 
-func (f fileColumns) action(path string) *fileAction {
-	a := &fileAction{path: path, size: -1}
+// eachPair visits the pairs of a map whose values are no null. Readers differ in which of two equal keys counts.
+func eachPair(keys, values *column, visit func(key, value string)) error {
+	if keys == nil || values == nil || keys.row[0].IsNull() {
+		return nil
+	}
+	if len(keys.row) != len(values.row) {
+		return fmt.Errorf("the map %v has %d keys and %d values", keys.leaf.Path(), len(keys.row), len(values.row))
+	}
+	seen := make(map[string]bool, len(keys.row))
+	for i, value := range values.row {
+		key := string(keys.row[i].ByteArray())
+		if seen[key] {
+			return fmt.Errorf("the map %v has the key %.100q twice", keys.leaf.Path(), key)
+		}
+		if seen[key] = true; !value.IsNull() {
+			visit(key, string(value.ByteArray()))
+		}
+	}
+	return nil
+}
+
+func (f fileColumns) action(path string) (*fileAction, error) {
+	a := &fileAction{path: path, size: -1, vector: f.vectorOf(), values: values{}, unread: f.unread}
 	if size, ok := f.size.number(); ok {
 		a.size = size
 	}
+	if err := eachPair(f.key, f.value, a.values.set); err != nil {
+		return nil, err
+	}
+	return a, a.checkAdd()
+}
+
+// vectorOf is the deletion vector of the row, or nil.
+func (f fileColumns) vectorOf() *vector {
 	storage, ok := f.storage.text()
 	if !ok {
-		return a
+		return nil
 	}
-	a.vector = &vector{storage: storage, size: -1}
-	a.vector.path, _ = f.vector.text()
+	v := &vector{storage: storage, size: -1}
+	v.path, _ = f.vector.text()
 	if size, ok := f.vectorSize.number(); ok {
-		a.vector.size = size
+		v.size = size
 	}
 	if offset, ok := f.offset.number(); ok {
-		a.vector.offset = &offset
+		v.offset = &offset
 	}
-	return a
+	return v
 }
 
 // open begins a row group.

@@ -22,7 +22,7 @@ var catalogFeatures = []string{"catalogManaged", "catalogOwned", "catalogOwned-p
 const coordinator = "delta.coordinatedCommits.commitCoordinator"
 
 const (
-	maxFeatures = 1000 // features or properties of a table
+	maxFeatures = 1000 // features, properties or partition columns of a table
 	maxText     = 1000 // bytes of a feature's name, or of an id
 )
 
@@ -39,8 +39,13 @@ func (p *protocol) checkShape() error {
 }
 
 func (m *metadata) checkShape() error {
-	if m.id == "" || len(m.id) > maxText {
+	switch {
+	case m.id == "" || len(m.id) > maxText:
 		return errors.New("a table without an id, or with one too long")
+	case len(m.schema) > maxLine:
+		return tooMuch("a schema of %d bytes", len(m.schema))
+	case len(m.partition) > maxFeatures:
+		return errors.New("too many partition columns")
 	}
 	return nil
 }

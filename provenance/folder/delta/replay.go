@@ -23,22 +23,35 @@ func (l *log) snapshot(ctx context.Context, version int64) (*state, error) {
 		return nil, err
 	}
 	s := newState()
+	err = s.follow(ctx, plan)
+	if errors.Is(err, errSpelling) {
+		r := readingOf(s.metadata)
+		s = newState()
+		s.reading = r
+		err = s.follow(ctx, plan)
+	}
+	return s, err
+}
+
+// follow reads the log as planned.
+func (s *state) follow(ctx context.Context, plan replay) error {
 	s.source = plan
 	if plan.base != nil {
-		if err := s.start(ctx, l, plan.base); err != nil {
-			return nil, err
+		if err := s.start(ctx, plan.log, plan.base); err != nil {
+			return err
 		}
 	}
 	if err := s.readCommits(ctx, plan); err != nil {
-		return nil, err
+		return err
 	}
 	for _, c := range plan.commits {
 		s.log = append(s.log, c.file)
 	}
+	s.log = append(s.log, plan.log.within(plan.commits)...)
 	if len(plan.commits) > 0 {
-		return s, nil
+		return nil
 	}
-	return s, s.ownCommit(ctx, l)
+	return s.ownCommit(ctx, plan.log)
 }
 
 // start is the state at a checkpoint. All complete checkpoints of its version must say the same.
@@ -84,7 +97,7 @@ func (s *state) ownCommit(ctx context.Context, l *log) error {
 		return nil
 	}
 	s.log = append(s.log, c.file)
-	if !s.sum.IsZero() {
+	if !s.digest.IsZero() {
 		return nil // it was read, to compare the checkpoint with
 	}
 	body, err := l.folder.Open(ctx, c.file)
@@ -96,7 +109,7 @@ func (s *state) ownCommit(ctx context.Context, l *log) error {
 	if err := alone.readCommit(c, body); err != nil {
 		return err
 	}
-	s.commit, s.sum = alone.commit, alone.sum
+	s.commit, s.digest = alone.commit, alone.digest
 	return nil
 }
 
@@ -125,7 +138,7 @@ func (s *state) load(ctx context.Context, l *log, c *checkpoint) ([]storage.Obje
 }
 
 func (s *state) has(k key) bool {
-	_, ok := s.sizes[k]
+	_, ok := s.active.get(k)
 	return ok
 }
 
@@ -144,9 +157,21 @@ func (c *checkpoint) checkVersion(version int64) error {
 	return nil
 }
 
-// readCommits applies the commits of a replay.
+// readCommits applies the commits of a replay, and compares compacted logs with those that they stand for.
 func (s *state) readCommits(ctx context.Context, r replay) error {
-	return r.log.eachCommit(ctx, r.commits, s.readCommit)
+	if len(r.commits) == 0 {
+		return nil
+	}
+	o := &compactions{r.log, r.commits[len(r.commits)-1].version, map[int64][]*compaction{}}
+	return r.log.eachCommit(ctx, r.commits, func(c commit, body io.Reader) error {
+		if err := o.begin(ctx, s, c.version); err != nil {
+			return err
+		}
+		if err := s.readCommit(c, body); err != nil {
+			return err
+		}
+		return o.finish(s)
+	})
 }
 
 // smallCommit is how long a commit may be that is fetched before its turn.

@@ -33,16 +33,18 @@ type state struct {
 	metadata *metadata
 	commit   *commitInfo // of version, if its commit was read
 
-	sizes   map[key]int64       // of the active data files
+	active  *active             // data files
 	vectors map[key]vectorFiles // of those with a deletion vector
 	outside map[key]string      // active files that are not inside the table, and why
 
 	added, removed       []key // by the version that is being read
 	protocols, metadatas int   // that it has
 
+	reading *reading // how partition values are compared; nil: as text
+
 	source   replay
 	log      []storage.Object  // files that define the version
-	sum      provenance.Digest // of the version's commit
+	digest   provenance.Digest // of the version's commit
 	warnings []string
 }
 
@@ -56,12 +58,12 @@ type vectorFiles struct {
 const maxOutside = 1000
 
 func newState() *state {
-	return &state{version: -1, sizes: map[key]int64{}, vectors: map[key]vectorFiles{}, outside: map[key]string{}}
+	return &state{version: -1, active: newActive(), vectors: map[key]vectorFiles{}, outside: map[key]string{}}
 }
 
 // begin starts the next version.
 func (s *state) begin(version int64) {
-	s.version, s.commit, s.sum = version, nil, provenance.Digest{}
+	s.version, s.commit, s.digest = version, nil, provenance.Digest{}
 	s.added, s.removed, s.protocols, s.metadatas = s.added[:0], s.removed[:0], 0, 0
 }
 
@@ -111,7 +113,7 @@ func (s *state) add(f fileAction) error {
 			return s.checkOutside()
 		}
 	}
-	s.sizes[k] = f.size
+	s.active.put(k, file{f.size, f.sum(s.reading)})
 	if f.vector == nil {
 		return nil
 	}
@@ -126,7 +128,7 @@ func (s *state) add(f fileAction) error {
 func (s *state) remove(f fileAction) {
 	k, _, _ := keyOfFile(f)
 	s.removed = append(s.removed, k)
-	delete(s.sizes, k)
+	s.active.drop(k)
 	delete(s.vectors, k)
 	delete(s.outside, k)
 }
@@ -151,6 +153,7 @@ func (s *state) end() error {
 // check refuses a snapshot that not every reader could read in the same way.
 func (s *state) check() error {
 	s.added, s.removed = nil, nil
+	s.active.forget()
 	if s.protocol == nil || s.metadata == nil {
 		return refuse("version %d has no protocol or no metaData", s.version)
 	}
@@ -197,13 +200,13 @@ func (w wanted) wrong(size int64) string {
 
 // files are the data files and the deletion vectors, sorted by key.
 func (s *state) files() ([]wanted, error) {
-	files := make([]wanted, 0, len(s.sizes)+len(s.vectors))
-	for k, size := range s.sizes {
+	files := make([]wanted, 0, s.active.len()+len(s.vectors))
+	for k, f := range s.active.all() {
 		v, ok := s.vectors[k]
 		if ok {
 			k = v.data
 		}
-		files = append(files, wanted{k, size})
+		files = append(files, wanted{k, f.size})
 		if v.vector != (key{}) {
 			files = append(files, wanted{v.vector, -1 - v.needs})
 		}
@@ -234,7 +237,7 @@ func (s *state) merge(files []wanted) ([]wanted, error) {
 func (s *state) noun(at At) provenance.DeltaTable {
 	noun := provenance.DeltaTable{ID: s.metadata.id, Version: s.version, Asked: at.asked(), MinReader: s.protocol.minReader,
 		MinWriter: s.protocol.minWriter, ReaderFeatures: s.protocol.readerFeatures, WriterFeatures: s.protocol.writerFeatures,
-		Log: s.sum, DataFiles: int64(len(s.sizes)), DeletionVectors: int64(len(s.vectors))}
+		Log: s.digest, DataFiles: int64(s.active.len()), DeletionVectors: int64(len(s.vectors))}
 	if base := s.source.base; base != nil {
 		noun.Checkpoint = strconv.FormatInt(base.version, 10)
 	}

@@ -191,7 +191,7 @@ func pad(version int64) string {
 }
 
 func TestSameFilesAsDeltalake(t *testing.T) {
-	for _, name := range []string{"plain", "partitioned", "dated", "checkpointed", "mapped", "vacuumed", "cleaned", "compacted"} {
+	for _, name := range []string{"plain", "partitioned", "dated", "checkpointed", "mapped", "vacuumed", "cleaned", "compacted", "typed", "typed_mapped"} {
 		t.Run(name, func(t *testing.T) { sameAsDeltalake(t, table(t, name)) })
 	}
 }

@@ -24,6 +24,7 @@ type StatusError struct {
 	Code      string // the service's own: RESOURCE_DOES_NOT_EXIST; empty if the answer had none
 	Message   string
 	RequestID string
+	Header    http.Header // of the answer: foreign text, as it came
 }
 
 // Error is the sentence.
@@ -52,22 +53,32 @@ var hints = map[int]string{
 // refusedBy makes the error for an answer with another status.
 func (c *Client) refusedBy(operation string, a Answer) error {
 	code, message := c.complaint(a)
-	e := &StatusError{Service: c.service, Operation: operation, Status: a.Status, Code: code, Message: message, RequestID: a.RequestID}
+	e := &StatusError{Service: c.service, Operation: operation, Status: a.Status, Code: code, Message: message, RequestID: a.RequestID, Header: a.Header}
 	if wait, asked := c.retryAfter(&http.Response{Header: a.Header}); asked {
 		return provenance.WithHint(e, fmt.Sprintf("the service asks to wait %s before the next attempt", wait))
 	}
 	return provenance.WithHint(e, hints[a.Status])
 }
 
-// complaint finds what the service said: error_code and message of a JSON answer, or short plain text.
+// complaint finds what the service said: error_code (or code) and message of a JSON answer, code and message of the error in it (as
+// Azure Resource Manager writes them), or short plain text.
 func (c *Client) complaint(a Answer) (code, message string) {
 	var said struct {
 		Code    any    `json:"error_code"` // text, but a number in some answers about tokens
 		Message string `json:"message"`
 	}
+	var azure struct {
+		Code  string
+		Error struct{ Code, Message string }
+	}
 	if len(a.Body) < 1<<20 && strictjson.Check(a.Body, maxDepth) == nil && json.Unmarshal(a.Body, &said) == nil {
+		if said.Code == nil && said.Message == "" && json.Unmarshal(a.Body, &azure) == nil {
+			return c.guard.mask(azure.Error.Code), c.guard.mask(azure.Error.Message)
+		}
 		if said.Code != nil {
 			code = c.guard.mask(fmt.Sprint(said.Code))
+		} else if json.Unmarshal(a.Body, &azure) == nil {
+			code = c.guard.mask(azure.Code)
 		}
 		return code, c.guard.mask(said.Message)
 	}

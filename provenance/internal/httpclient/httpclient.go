@@ -204,8 +204,13 @@ func (c *Client) read(resp *http.Response, answer *Answer) error {
 		return &permanent{fmt.Errorf("the answer is longer than %d bytes", c.options.MaxBody), ""}
 	}
 	answer.Status, answer.Header, answer.Body, answer.At = resp.StatusCode, resp.Header, body, c.options.Now()
-	answer.RequestID = clean(resp.Header.Get("X-Request-Id"))
+	answer.RequestID = clean(requestID(resp.Header))
 	return nil
+}
+
+// requestID is the service's name for the request: most call it X-Request-Id, Azure DevOps and GitHub do not.
+func requestID(h http.Header) string {
+	return cmp.Or(h.Get("X-Request-Id"), h.Get("X-Vss-E2eid"), h.Get("X-Github-Request-Id"))
 }
 
 // maxDepth bounds the nesting of JSON answers.

@@ -60,7 +60,7 @@ var keyKinds = words("api access account private shared storage signing encrypti
 
 // secretParts mark a name as secret wherever they stand in it, whatever the separators.
 var secretParts = []string{"password", "passphrase", "secret", "apikey", "accesstoken", "authtoken", "bearertoken",
-	"refreshtoken", "connectionstring", "privatekey", "accountkey", "accesskey", "sastoken"}
+	"refreshtoken", "connectionstring", "privatekey", "accountkey", "accesskey", "sastoken", "urlsignature"}
 
 // IsSecretName tells whether a value of this name (a parameter, a header, a JSON key) is to be dropped. It knows that
 // max_tokens, tokenizer, author and monkey are not secrets.
@@ -124,7 +124,7 @@ type pattern struct {
 // identifiers and prose alone.
 var patterns = []pattern{
 	{"private key", regexp.MustCompile(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`)},
-	{"SAS signature", regexp.MustCompile(`(?i)\bsig=([A-Za-z0-9%/+_-]{16,}=*)`)},
+	{"SAS signature", regexp.MustCompile(`(?i)(?:\b|%3f|%26)(?:url)?sig(?:nature)?(?:=|%3d)([A-Za-z0-9%/+_-]{16,}=*)`)},
 	{"storage account key", regexp.MustCompile(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`)},
 	{"storage account key", regexp.MustCompile(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`)},
 	{"bearer token", regexp.MustCompile(`(?i)\b(?:bearer|basic)[ +]+([A-Za-z0-9._~+/-]{16,}=*)`)},

@@ -97,7 +97,55 @@ def compacted(path):
     DeltaTable(path).compact_logs(1, 4)
 
 
-MAKERS = [plain, partitioned, dated, checkpointed, mapped, vacuumed, cleaned, compacted]
+MICROSECONDS = 1577836800_000000  # 2020-01-01
+
+
+def typed_rows(first):
+    """Three rows and one of nulls, with a column of every type that a table can be partitioned by."""
+
+    def column(values, kind, via=None):
+        values = [*values, None]
+        return Array(values, via).cast(kind) if via else Array(values, kind)
+
+    day, time, zoned = DataType.date32(), DataType.timestamp("us"), DataType.timestamp("us", tz="UTC")
+    integer, long = DataType.int32(), DataType.int64()
+    return Table.from_pydict({
+        "id": Array([first + i for i in range(4)], long),
+        "s": column(["a", "", "x y"], DataType.utf8()),
+        "b": column([True, False, True], DataType.bool()),
+        "i8": column([-1, 0, 7], DataType.int8()),
+        "i16": column([-1, 0, 7], DataType.int16()),
+        "i32": column([-1, 0, 7], integer),
+        "i64": column([-1, 0, 2**60], long),
+        "f": column([0.1, -0.0, 1e20], DataType.float32()),
+        "d": column([0.1, float("nan"), float("inf")], DataType.float64()),
+        "m": column([1, 2, 12], DataType.decimal128(10, 2), long),
+        "day": column([18262, -1, 0], day, integer),
+        "ts": column([MICROSECONDS, MICROSECONDS + 123456, -1], zoned, long),
+        "tn": column([MICROSECONDS, MICROSECONDS + 123000, -1], time, long),
+        "x": column([b"\x01\x02", b"abc", b"\xff\x00"], DataType.binary()),
+    })
+
+
+def typed(path, **options):
+    rows = typed_rows(0)
+    write_deltalake(path, rows, partition_by=rows.column_names[1:], **options)
+    write_deltalake(path, typed_rows(10), mode="append")
+    DeltaTable(path).delete("id = 1 or id = 3")
+    DeltaTable(path).create_checkpoint()
+    for first in (20, 30, 40):
+        write_deltalake(path, typed_rows(first), mode="append")
+        DeltaTable(path).delete(f"id = {first} or id = {first - 8}")
+    DeltaTable(path).compact_logs(0, 5)
+    DeltaTable(path).compact_logs(3, 7)
+    write_deltalake(path, typed_rows(50), mode="append")
+
+
+def typed_mapped(path):
+    typed(path, configuration={"delta.columnMapping.mode": "name"})
+
+
+MAKERS = [plain, partitioned, dated, checkpointed, mapped, vacuumed, cleaned, compacted, typed, typed_mapped]
 
 
 def files(path):

@@ -1,0 +1,169 @@
+package source
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/mod/sumdb/dirhash"
+)
+
+// waveCounter tells how many requests were under way at the same time.
+type waveCounter struct {
+	next      http.RoundTripper
+	mu        sync.Mutex
+	now, most int
+}
+
+func (w *waveCounter) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	w.now++
+	w.most = max(w.most, w.now)
+	w.mu.Unlock()
+	defer func() { w.mu.Lock(); w.now--; w.mu.Unlock() }()
+	return w.next.RoundTrip(req)
+}
+
+// debugLines keeps debug lines, which come from many goroutines.
+type debugLines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (d *debugLines) add(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.text.WriteString(line + "\n")
+}
+
+func (d *debugLines) String() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.String()
+}
+
+// TestZipDirHash: the digest is that of the artifact's files, wherever the zip has its folder.
+func TestZipDirHash(t *testing.T) {
+	want := zipDirHashOf(t, map[string]string{"a b.txt": "1", "c/d": "2", "ä": ""})
+	for name, data := range map[string][]byte{
+		"with the folder":    storedZip(t, "model/", "", "model/c/", "", "model/c/d", "2", "model/a b.txt", "1", "model/ä", ""),
+		"without the folder": storedZip(t, "ä", "", "a b.txt", "1", "c/d", "2"),
+	} {
+		digest, files, err := zipDirHash(data, "model")
+		if err != nil || digest != want || files != 3 {
+			t.Errorf("%s: %s of %d files (%v), want %s", name, digest, files, err, want)
+		}
+	}
+	if digest, files, err := zipDirHash(storedZip(t), "model"); err != nil || files != 0 || digest != zipDirHashOf(t, nil) {
+		t.Errorf("nothing: %s of %d files (%v)", digest, files, err)
+	}
+}
+
+func TestZipNames(t *testing.T) {
+	var held *notHeldArtifact
+	for _, name := range []string{"../x", "a/../b", "/etc/passwd", "a\nb", "a\rb", "C:/x", `a\b`, "a//b", "./a", ".", "..", "a\x00b", "\xff"} {
+		if _, _, err := zipDirHash(storedZip(t, "fine", "", name, ""), "model"); !errors.As(err, &held) || strings.ContainsAny(err.Error(), "\n\x00") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, twice := range [][]string{{"a", "1", "a", "2"}, {"a/", "", "a", ""}} {
+		if _, _, err := zipDirHash(storedZip(t, twice...), "model"); !errors.As(err, &held) || !strings.Contains(err.Error(), "twice") {
+			t.Errorf("%q: %v", twice, err)
+		}
+	}
+}
+
+// TestZipBomb: what unpacks to more than its bound is not unpacked.
+func TestZipBomb(t *testing.T) {
+	var buffer bytes.Buffer
+	w := zip.NewWriter(&buffer)
+	for _, name := range []string{"a", "b"} {
+		f, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(f, devopsZeros{}, maxZip/2+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if buffer.Len() > 1<<20 {
+		t.Fatalf("the bomb is %d bytes long", buffer.Len())
+	}
+	if _, _, err := zipDirHash(buffer.Bytes(), "model"); !errors.Is(err, errLargeZip) {
+		t.Errorf("the bomb: %v", err)
+	}
+	k := &logKeeper{left: maxLogs}
+	if err := k.unzip(buffer.Bytes()); err != nil || !k.cut || k.out.Len() > 1000 {
+		t.Errorf("the bomb as logs: %d bytes, cut %t (%v)", k.out.Len(), k.cut, err)
+	}
+}
+
+// devopsZeros never end.
+type devopsZeros struct{}
+
+func (devopsZeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// TestLogs: logs are cut at their bound, at a line that is too long, and between files that are too many.
+func TestLogs(t *testing.T) {
+	long := strings.Repeat("x", maxLogLine+10)
+	k := &logKeeper{left: maxLogs}
+	if err := k.unzip(storedZip(t, "b.log", "1\n"+long+"\n3", "a/", "", "a.log", "")); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := k.out.String(), "==== a.log ====\n==== b.log ====\n1\n(a line of more than 64 KiB)\n3\n"; got != want || k.cut {
+		t.Errorf("%q, cut %t", got, k.cut)
+	}
+	k = &logKeeper{left: 3}
+	if err := k.unzip(storedZip(t, "a", "12345", "b", "6")); err != nil || k.out.String() != "==== a ====\n123\n" || !k.cut {
+		t.Errorf("%q, cut %t (%v)", k.out.String(), k.cut, err)
+	}
+	var many []string
+	for range maxLogFiles + 1 {
+		many = append(many, "a", "")
+	}
+	k = &logKeeper{left: maxLogs}
+	if err := k.unzip(storedZip(t, many...)); err != nil || !k.cut || strings.Count(k.out.String(), "\n") != maxLogFiles {
+		t.Errorf("%d lines, cut %t (%v)", strings.Count(k.out.String(), "\n"), k.cut, err)
+	}
+}
+
+// FuzzZipDirHash: what is summed is what Go's dirhash makes of the same zip, names included.
+func FuzzZipDirHash(f *testing.F) {
+	seeds := [][]byte{storedZip(f, "model/a", "1"), storedZip(f, "a", "1", "b/c", "2"), storedZip(f, "a", "", "a", ""), []byte("PK\x05\x06"), nil}
+	if len(seeds) < 5 {
+		f.Fatal("no seeds")
+	}
+	for _, seed := range seeds {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		digest, files, err := zipDirHash(data, "\x00no folder")
+		if err != nil {
+			return
+		}
+		archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		byName := map[string]*zip.File{}
+		for _, file := range archive.File {
+			if !strings.HasSuffix(file.Name, "/") {
+				names = append(names, file.Name)
+				byName[file.Name] = file
+			}
+		}
+		h1, err := dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return byName[name].Open() })
+		if err != nil || hexOfH1(t, h1) != digest.Hex() || files != int64(len(names)) {
+			t.Errorf("%s of %d files, want %s (%v)", digest, files, h1, err)
+		}
+	})
+}

@@ -1,0 +1,290 @@
+package source
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+)
+
+const amlService = "Azure ML"
+
+// Names are checked, because they become parts of paths and hosts. A model's name may have a dot, as in model.pkl.
+// Source: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftmachinelearningservices
+var (
+	amlWorkspaceID = regexp.MustCompile(`(?i)^/subscriptions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/resourceGroups/([\p{L}\p{Nd}_().-]{0,89}[\p{L}\p{Nd}_()-])` +
+		`/providers/Microsoft\.MachineLearningServices/workspaces/([a-z0-9][a-z0-9_-]{1,62})/?$`)
+	amlName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$`)
+	amlRegion = regexp.MustCompile(`^[a-z0-9]{2,60}$`)
+)
+
+// amlAsker asks one workspace about one version of a model.
+type amlAsker struct {
+	id, subscription, group, workspace string
+	name, version                      string // of the model
+	region                             string // as configured
+	cloud                              string
+	skipV1                             string // why v1 is not asked; empty: it is
+	arm                                *asking
+	v1                                 *asking // nil until its region is known
+	newV1                              func(region string) (*asking, error)
+}
+
+// amlDomains are the suffixes of the workspaces' own API in each cloud.
+var amlDomains = map[string]string{"public": "api.azureml.ms", "china": "api.ml.azure.cn", "usgovernment": "api.ml.azure.us"}
+
+// cloudName is the short name of a cloud.
+func cloudName(where cloud.Configuration) string {
+	switch where.ActiveDirectoryAuthorityHost {
+	case cloud.AzureChina.ActiveDirectoryAuthorityHost:
+		return "china"
+	case cloud.AzureGovernment.ActiveDirectoryAuthorityHost:
+		return "usgovernment"
+	}
+	return "public"
+}
+
+func (a AzureML) asker() (*amlAsker, error) {
+	w, err := a.checked()
+	if err != nil {
+		return nil, err
+	}
+	where, err := resourceManager(a.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	w.cloud = cloudName(where)
+	management := strings.TrimSuffix(where.Services[cloud.ResourceManager].Endpoint, "/")
+	token := a.token(w, management+"/.default")
+	client := a.Client
+	if client.MaxBody <= 0 {
+		client.MaxBody = maxAMLBody
+	}
+	if w.arm, err = newAsking(armService, cmp.Or(a.ARMBase, management), token, errNoIdentity, client); err != nil {
+		return nil, err
+	}
+	w.arm.anonymous = a.Anonymous
+	if a.V2Only {
+		w.skipV1 = "the v1 API of the workspace was not asked: images, services and datasets are not known"
+	}
+	w.newV1 = func(region string) (*asking, error) {
+		v1, err := newAsking(amlService, cmp.Or(a.APIBase, "https://"+region+"."+amlDomains[w.cloud]), token, errNoIdentity, client)
+		if err == nil {
+			v1.used, v1.anonymous = w.arm.used, a.Anonymous
+		}
+		return v1, err
+	}
+	return w, nil
+}
+
+// token gives the same token to both APIs, and lets neither answer repeat it.
+func (a AzureML) token(w *amlAsker, scope string) Token {
+	return func(ctx context.Context) (string, error) {
+		if a.Token == nil {
+			return "", errNoIdentity
+		}
+		token, err := a.Token(ctx, scope)
+		w.arm.used.add(strings.TrimSpace(token))
+		return token, err
+	}
+}
+
+// checked reads what the caller gave.
+func (a AzureML) checked() (*amlAsker, error) {
+	m := amlWorkspaceID.FindStringSubmatch(a.Workspace)
+	switch {
+	case m == nil:
+		return nil, provenance.Misuse("az ml workspace show --name NAME --query id prints it: /subscriptions/…/resourceGroups/…/providers/"+
+			"Microsoft.MachineLearningServices/workspaces/NAME", "%q is not the resource ID of an Azure ML workspace", plain(a.Workspace))
+	case a.Region != "" && !amlRegion.MatchString(a.Region):
+		return nil, provenance.Misuse("write it as in westeurope, or leave it out", "%q is not a region of Azure", plain(a.Region))
+	case !amlName.MatchString(a.ModelName):
+		return nil, provenance.Misuse("give the name of the registered model", "%q is not the name of a model in Azure ML", plain(a.ModelName))
+	case !amlName.MatchString(a.ModelVersion):
+		return nil, provenance.Misuse("give the version that this build registered: a number, as a rule; labels such as latest move",
+			"%q is not the version of a model in Azure ML", plain(a.ModelVersion))
+	}
+	return &amlAsker{id: strings.TrimSuffix(a.Workspace, "/"), subscription: m[1], group: m[2], workspace: m[3], name: a.ModelName, version: a.ModelVersion,
+		region: a.Region}, nil
+}
+
+func (w *amlAsker) what() string { return "model " + w.name + " version " + w.version }
+
+// armQuery names the version of the API that the structs here are made from.
+func armQuery() url.Values { return url.Values{"api-version": {"2024-04-01"}} }
+
+// amlRaw is what is read from an answer as it came, because redaction may change it: it is followed, and never kept.
+type amlRaw struct {
+	NextLink   string `json:"nextLink"`
+	URL        string `json:"url"` // of a model in v1
+	Properties struct {
+		ModelURI string `json:"modelUri"`
+	} `json:"properties"`
+}
+
+// getAML asks one API for one thing, keeps the answer, and reads it into v.
+func (a *asking) getAML(ctx context.Context, operation, path string, query url.Values, v any) (raw amlRaw, err error) {
+	r := httpclient.Request{Operation: operation, Path: path, Query: query}
+	answer, err := a.client.Do(ctx, r)
+	if err != nil {
+		return raw, err
+	}
+	var decoded any
+	if err := answer.JSON(&decoded); err != nil { // strict: no key twice, bounded depth
+		return raw, err
+	}
+	if _, isObject := decoded.(map[string]any); !isObject {
+		return raw, a.nonsense(operation, errors.New("it is no JSON object"))
+	}
+	if err := answer.JSON(&raw); err != nil {
+		return raw, a.nonsense(operation, errors.New("a link in it is no text"))
+	}
+	if err := withoutSettings(a, r, &answer); err != nil {
+		return raw, err
+	}
+	return raw, a.keep(r, answer, v)
+}
+
+// withoutSettings takes out of an answer what is set for a container, whoever it belongs to: people put secrets there under
+// any name. The names of environment variables stay.
+func withoutSettings(a *asking, r httpclient.Request, answer *httpclient.Answer) error {
+	decoder := json.NewDecoder(bytes.NewReader(answer.Body))
+	decoder.UseNumber()
+	var decoded any
+	if err := decoder.Decode(&decoded); err != nil {
+		return a.nonsense(r.Operation, err)
+	}
+	var removed []string
+	dropSettings("$", decoded, &removed)
+	if len(removed) == 0 {
+		return nil
+	}
+	body, err := canonicalJSON(decoded)
+	if err != nil {
+		return a.nonsense(r.Operation, err)
+	}
+	answer.Body = body
+	label := requestLabel(r)
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	for _, path := range removed {
+		a.removed = append(a.removed, label+" "+path)
+	}
+	return nil
+}
+
+// dropSettings replaces the values of environment variables and of TLS keys, and notes where they stood.
+func dropSettings(path string, v any, removed *[]string) {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			dropSettings(path+"["+strconv.Itoa(i)+"]", v[i], removed)
+		}
+	case map[string]any:
+		for _, key := range sortedKeys(v) {
+			at := path + "." + jsonKey(redact.Text(key))
+			if values, isObject := v[key].(map[string]any); isObject && key == "environmentVariables" {
+				for _, name := range sortedKeys(values) {
+					values[name] = redact.Removed
+					*removed = append(*removed, at+"."+jsonKey(redact.Text(name)))
+				}
+				continue
+			}
+			if text, isText := v[key].(string); isText && text != "" && key == "sslKey" {
+				v[key] = redact.Removed
+				*removed = append(*removed, at)
+				continue
+			}
+			dropSettings(at, v[key], removed)
+		}
+	}
+}
+
+// amlList asks for a list to its last page.
+func amlList[T any](ctx context.Context, a *asking, operation, path string, query url.Values) ([]T, error) {
+	var all []T
+	seen := map[string]bool{}
+	for range maxAMLPages {
+		var page struct {
+			Value *[]T `json:"value"`
+		}
+		raw, err := a.getAML(ctx, operation, path, query, &page)
+		next := raw.NextLink
+		switch {
+		case err != nil:
+			return nil, err
+		case page.Value == nil:
+			return nil, a.nonsense(operation, errors.New("it has no list"))
+		case len(all)+len(*page.Value) > maxAMLEntries:
+			return nil, a.nonsense(operation, fmt.Errorf("it has more than %d entries", maxAMLEntries))
+		case seen[next]:
+			return nil, a.nonsense(operation, errors.New("its pages go round in a circle"))
+		}
+		all = append(all, *page.Value...)
+		if next == "" {
+			return all, nil
+		}
+		seen[next] = true
+		if path, query, err = a.followAML(operation, next); err != nil {
+			return nil, err
+		}
+	}
+	return nil, a.nonsense(operation, fmt.Errorf("it has more than %d pages", maxAMLPages))
+}
+
+// followAML reads the link to a next page, which has to lie on the host that is asked already: no other gets a token.
+func (a *asking) followAML(operation, link string) (path string, query url.Values, err error) {
+	u, err := url.Parse(link)
+	if err != nil || u.User != nil || u.Host == "" {
+		return "", nil, a.nonsense(operation, errors.New("its link to the next page is no URL"))
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		u.Host = strings.TrimSuffix(u.Host, ":443")
+	}
+	if u.Scheme+"://"+u.Host != a.client.Host() {
+		return "", nil, fmt.Errorf("%s, %s: its next page lies at %s, which is not the host that was asked", a.service, operation, plain(u.Scheme+"://"+u.Host))
+	}
+	query, err = url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return "", nil, a.nonsense(operation, errors.New("its link to the next page is no URL"))
+	}
+	return u.Path, query, nil
+}
+
+// explain adds what a workspace needs to a refusal of Azure Resource Manager.
+func (w *amlAsker) explain(err error) error {
+	if _, denied := refusedWith(err, http.StatusUnauthorized, http.StatusForbidden); denied {
+		return provenance.WithHint(err, "the identity needs the role Reader on "+w.id)
+	}
+	if _, missing := refusedWith(err, http.StatusNotFound); missing {
+		return provenance.WithHint(err, "is "+w.id+" the workspace, and the identity one of its tenant?")
+	}
+	return err
+}
+
+// answered makes one document of the answers of both APIs.
+func (w *amlAsker) answered() (provenance.Answered, error) {
+	all := &asking{kept: w.arm.kept, removed: w.arm.removed, first: w.arm.first}
+	if w.v1 != nil {
+		all.kept, all.removed = slices.Concat(all.kept, w.v1.kept), slices.Concat(all.removed, w.v1.removed)
+		if first := w.v1.first; !first.IsZero() && first.Before(all.first) {
+			all.first = first
+		}
+	}
+	return all.answered("azureml-model-" + w.name + "-" + w.version + ".json")
+}

@@ -1,0 +1,377 @@
+package source
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	faults "github.com/seed-3480f271/provenance/provenance/internal/databricksdouble"
+	double "github.com/seed-3480f271/provenance/provenance/internal/githubdouble"
+)
+
+// githubOf is the source under test.
+func githubOf(a *double.API) GitHub {
+	return GitHub{API: a.URL, Repository: double.Repository, Commit: double.Commit, Ref: "refs/heads/main", Token: devopsToken(double.Token), Client: devopsClient()}
+}
+
+func githubPerson(id int64, login string) provenance.Person {
+	return provenance.Person{ID: fmt.Sprint("github:", id), Name: login}
+}
+
+func TestGitHubReview(t *testing.T) {
+	for _, size := range []int{0, 1, 2} {
+		a := double.New(t)
+		a.PageSize = size
+		_, got, _, stored := devopsCollect(t, githubOf(a))
+		web := strings.TrimSuffix(a.URL, double.Base)
+		grace, old := githubPerson(double.Grace, "ghopper"), strings.Repeat("8", 40)
+		checkDevOpsNoun(t, got, &provenance.Review{
+			Grounds:  provenance.Grounds{Basis: provenance.Reported, BasisOf: map[string]provenance.Basis{"author": provenance.Declared, "committer": provenance.Declared}},
+			Answered: got.Answered, Host: web, Repository: double.Repository, Commit: double.Commit,
+			Author: githubPerson(double.Ada, "ada-l"), Committer: githubPerson(19864447, "web-flow"), Pusher: grace, Pushed: devopsAt(1, 30), Verified: "valid",
+			PullRequests: []provenance.PullRequest{{ID: "88", URL: web + "/contoso/mortgage/pull/88", Title: "Weight recent applications", State: "merged", Source: "recent", Target: "main",
+				Author: githubPerson(double.Ada, "ada-l"), MergedBy: grace, Merged: devopsAt(1, 30), Commit: double.Commit,
+				Reviewers: []provenance.Reviewer{
+					{Person: grace, Vote: "approved", Of: double.Commit},
+					{Person: githubPerson(double.Ada, "ada-l"), Vote: "commented", Of: old},
+					{Person: githubPerson(1004, "mallory"), Vote: "dismissed", Of: old},
+					{Vote: "approved", Of: old},
+					{Person: githubPerson(double.Linus, "linus"), Vote: "no vote"},
+					{Person: provenance.Person{ID: "github-team:5", Name: "Risk"}, Vote: "no vote", Group: true},
+				}}},
+		})
+		if got.Answer.Name != "github-commit-"+double.Commit+".json" || len(got.Notes) > 0 || strings.Contains(stored[got.Answer.Name], "planted-patch") ||
+			!slices.ContainsFunc(got.Removed, func(s string) bool { return strings.HasSuffix(s, " $.files") }) {
+			t.Errorf("answered %+v", got.Answered)
+		}
+	}
+}
+
+// TestGitHubPusher: the newest push of the commit counts; where nobody may know, a note says so.
+func TestGitHubPusher(t *testing.T) {
+	linus := githubPerson(double.Linus, "linus")
+	const none = "the pusher is not known: the commit is the last one of no push that GitHub tells of"
+	for name, c := range map[string]struct {
+		change func(*double.API, *GitHub)
+		pusher provenance.Person
+		note   string
+	}{
+		"of any ref":        {func(a *double.API, g *GitHub) { g.Ref = "" }, linus, ""},
+		"of a pull request": {func(a *double.API, g *GitHub) { g.Ref = "refs/pull/88/merge" }, linus, ""},
+		"among others":      {func(a *double.API, g *GitHub) { g.Ref = "refs/heads/other" }, provenance.Person{}, none},
+		"a deleted branch": {func(a *double.API, g *GitHub) {
+			a.Activity = a.Activity[2:3]
+			a.Activity[0]["activity_type"] = "branch_deletion"
+		}, provenance.Person{}, none},
+		"not shown": {func(a *double.API, g *GitHub) {
+			a.Fail("/activity", faults.Answer(403, `{"message":"Resource not accessible by integration"}`))
+		}, provenance.Person{}, "the pusher is not known: GitHub does not show the activity, status 403"},
+		"an old server":           {func(a *double.API, g *GitHub) { a.Fail("/activity", faults.Answer(404, `{"message":"Not Found"}`)) }, provenance.Person{}, "the pusher is not known: GitHub does not show the activity, status 404"},
+		"an account that is gone": {func(a *double.API, g *GitHub) { a.Activity = a.Activity[2:3]; a.Activity[0]["actor"] = nil }, provenance.Person{}, ""},
+		"long ago": {func(a *double.API, g *GitHub) {
+			a.PageSize = 1
+			for range pushPages + 1 {
+				a.Activity = slices.Insert(a.Activity, 0, a.Activity[0])
+			}
+		}, provenance.Person{}, none},
+	} {
+		a := double.New(t)
+		g := githubOf(a)
+		c.change(a, &g)
+		_, v, _, _ := devopsCollect(t, g)
+		if v.Pusher != c.pusher || strings.Join(v.Notes, "") != c.note {
+			t.Errorf("%s: pusher %+v, notes %q", name, v.Pusher, v.Notes)
+		}
+	}
+}
+
+// TestGitHubPublic: nobody has to log in for a public repository.
+func TestGitHubPublic(t *testing.T) {
+	a := double.New(t)
+	a.Public = true
+	g := githubOf(a)
+	g.Token = nil
+	if _, v, _, _ := devopsCollect(t, g); v.Verified != "valid" {
+		t.Errorf("%+v", v)
+	}
+	a.Public = false
+	if _, err := g.Collect(t.Context()); err == nil || !strings.Contains(err.Error(), "status 404") || !strings.Contains(strings.Join(provenance.Hints(err), " "), "may the token read it") {
+		t.Errorf("%v %q", err, provenance.Hints(err))
+	}
+}
+
+func TestGitHubMisuse(t *testing.T) {
+	a := double.New(t)
+	for name, change := range map[string]func(*GitHub){
+		"an empty token":        func(g *GitHub) { g.Token = devopsToken("") },
+		"no repository":         func(g *GitHub) { g.Repository = "" },
+		"a name alone":          func(g *GitHub) { g.Repository = "mortgage" },
+		"a path":                func(g *GitHub) { g.Repository = "contoso/mortgage/.." },
+		"a name that climbs":    func(g *GitHub) { g.Repository = "contoso/.." },
+		"a query":               func(g *GitHub) { g.Repository = "contoso/x?y" },
+		"no commit":             func(g *GitHub) { g.Commit = "" },
+		"half a commit":         func(g *GitHub) { g.Commit = "5555555" },
+		"plain http":            func(g *GitHub) { g.API = "http://api.github.com" },
+		"a user in the address": func(g *GitHub) { g.API = "https://ada:hunter22@api.github.com" },
+		"no address":            func(g *GitHub) { g.API = "::" },
+	} {
+		g := githubOf(a)
+		change(&g)
+		evidence, err := g.Collect(t.Context())
+		if kindOf(err) != "misused" || evidence != nil || strings.Contains(err.Error(), "hunter22") || len(provenance.Hints(err)) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestGitHubAddresses: where people look is made from where the API is.
+func TestGitHubAddresses(t *testing.T) {
+	for api, want := range map[string][2]string{
+		"":                                {"https://github.com", ""},
+		"https://api.github.com/":         {"https://github.com", ""},
+		"https://git.contoso.com/api/v3/": {"https://git.contoso.com", "/api/v3"},
+		"https://api.contoso.ghe.com":     {"https://contoso.ghe.com", ""},
+	} {
+		q, err := GitHub{API: api, Repository: double.Repository, Commit: double.Commit}.question()
+		if err != nil || q.web != want[0] || q.base != want[1] {
+			t.Errorf("%s: %+v (%v)", api, q, err)
+		}
+	}
+}
+
+// githubQuestions are parts of all requests.
+var githubQuestions = []string{"/commits/" + double.Commit + "?", "/activity?", "/commits/" + double.Commit + "/pulls", "/pulls/88 ", "/pulls/88/reviews"}
+
+// TestGitHubFaults: whatever question meets a fault, what passes is waited for, and what does not is an error that says so.
+func TestGitHubFaults(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s came to another host, with %q", r.URL.Path, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(elsewhere.Close)
+	for name, c := range map[string]struct {
+		faults []faults.Fault
+		says   string // empty: it passes
+	}{
+		"busy":             {[]faults.Fault{faults.Busy("0"), faults.Busy("")}, ""},
+		"a burst of 503":   {[]faults.Fault{faults.Unavailable, faults.Unavailable, faults.Unavailable}, ""},
+		"500 once":         {[]faults.Fault{faults.Answer(500, `{"message":"oops"}`)}, ""},
+		"reset":            {[]faults.Fault{faults.Reset}, ""},
+		"cut":              {[]faults.Fault{faults.Cut}, ""},
+		"busy for an hour": {[]faults.Fault{faults.Busy("3600")}, "status 429"},
+		"too long":         {[]faults.Fault{faults.Huge(2 << 20)}, "longer than 1048576 bytes"},
+		"truncated":        {[]faults.Fault{faults.Answer(200, `[{"id":7,"va`)}, "not JSON"},
+		"keys twice":       {[]faults.Fault{faults.Answer(200, `{"sha":7,"Sha":8}`)}, "stands twice"},
+		"a number":         {[]faults.Fault{faults.Answer(200, `7`)}, "makes no sense"},
+		"null":             {[]faults.Fault{faults.Answer(200, `null`)}, "makes no sense"},
+		"empty":            {[]faults.Fault{faults.Answer(200, ``)}, "not JSON"},
+		"a login page":     {[]faults.Fault{faults.LoginPage}, "a web page came where JSON was expected"},
+		"redirected":       {[]faults.Fault{faults.Redirect(elsewhere.URL + "/x")}, "not the host that was configured"},
+		"expired":          {[]faults.Fault{faults.Answer(401, `{"message":"Bad credentials `+double.Token+`"}`)}, "status 401: Bad credentials"},
+		"used up":          {[]faults.Fault{double.Exhausted(403)}, "status 403: API rate limit exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, question := range githubQuestions {
+				a := double.New(t)
+				a.Fail(question, c.faults...)
+				evidence, err := githubOf(a).Collect(t.Context())
+				if c.says == "" {
+					if err != nil {
+						t.Errorf("%s: %v", question, err)
+					}
+				} else if err == nil || evidence != nil || kindOf(err) != "" || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "GitHub, ") || strings.Contains(err.Error(), double.Token) {
+					t.Errorf("%s: error %v, want %q", question, err, c.says)
+				}
+			}
+		})
+	}
+}
+
+// TestGitHubLimit: when the questions are used up, the hint says until when, and how to have more.
+func TestGitHubLimit(t *testing.T) {
+	for _, status := range []int{403, 429} {
+		a := double.New(t)
+		a.Public = true
+		g := githubOf(a)
+		g.Token, g.Client.Attempts = nil, 1
+		a.Fail("/commits/", double.Exhausted(status))
+		_, err := g.Collect(t.Context())
+		hints := strings.Join(provenance.Hints(err), " ")
+		if err == nil || !strings.Contains(hints, "after 2026-11-23T03:30:00Z") || !strings.Contains(hints, "give a token") {
+			t.Errorf("%d: %v, hints %q", status, err, hints)
+		}
+	}
+}
+
+// TestGitHubRefusals: what GitHub says clearly is refused, and what contradicts itself is an error.
+func TestGitHubRefusals(t *testing.T) {
+	verification := func(a *double.API) map[string]any {
+		return a.Commit["commit"].(map[string]any)["verification"].(map[string]any)
+	}
+	for name, c := range map[string]struct {
+		change func(*double.API, *GitHub)
+		code   string
+		says   string
+	}{
+		"a commit that is not there": {func(a *double.API, g *GitHub) { g.Commit = strings.Repeat("9", 40) }, "review.missing", "is not in contoso/mortgage"},
+		"no such repository":         {func(a *double.API, g *GitHub) { g.Repository = "contoso/other" }, "", "status 404"},
+		"another commit": {func(a *double.API, g *GitHub) {
+			a.Fail("/commits/"+double.Commit+"?", faults.Answer(200, `{"sha":"66"}`))
+		}, "", `about commit "66"`},
+		"verified for no reason": {func(a *double.API, g *GitHub) { verification(a)["verified"] = false }, "", `verified: false, because "valid"`},
+		"unsigned and verified":  {func(a *double.API, g *GitHub) { verification(a)["reason"] = "unsigned" }, "", `verified: true, because "unsigned"`},
+		"another pull request": {func(a *double.API, g *GitHub) {
+			a.Fail("/pulls/88 ", faults.Answer(200, `{"number":89,"state":"open"}`))
+		}, "", "contradicts the list"},
+		"another author": {func(a *double.API, g *GitHub) {
+			a.Fail("/pulls/88 ", faults.Answer(200, `{"number":88,"state":"open","user":{"id":2}}`))
+			a.Fail("/commits/"+double.Commit+"/pulls", faults.Answer(200, `[{"number":88,"user":{"id":1}}]`))
+		}, "", "contradicts the list"},
+		"no number": {func(a *double.API, g *GitHub) {
+			a.Fail("/commits/"+double.Commit+"/pulls", faults.Answer(200, `[{"number":1.5}]`))
+		}, "", "no number of a pull request"},
+		"an unknown review": {func(a *double.API, g *GitHub) { a.Reviews["88"][0]["state"] = "LAUGHED" }, "", `"LAUGHED" is no state`},
+		"a review on two pages": {func(a *double.API, g *GitHub) {
+			a.PageSize = 1
+			a.Reviews["88"] = append(a.Reviews["88"], a.Reviews["88"][0])
+		}, "", "stands in it twice"},
+		"pages in a circle": {func(a *double.API, g *GitHub) {
+			a.Fail("/reviews", githubLinked(a.URL+"/repos/contoso/mortgage/pulls/88/reviews?a=1"), githubLinked(a.URL+"/repos/contoso/mortgage/pulls/88/reviews?a=1"), githubLinked(""))
+		}, "", "in a circle"},
+		"a page of another host": {func(a *double.API, g *GitHub) { a.Fail("/reviews", githubLinked("https://evil.example/api/v3/x")) }, "", "leads to https://evil.example"},
+		"a page outside the API": {func(a *double.API, g *GitHub) {
+			a.Fail("/reviews", githubLinked(strings.TrimSuffix(a.URL, "/v3")+"/x"))
+		}, "", "which was not configured"},
+		"a page that climbs": {func(a *double.API, g *GitHub) { a.Fail("/reviews", githubLinked(a.URL+"/../x")) }, "", "no URL"},
+		"pages without end":  {func(a *double.API, g *GitHub) { a.Fail("/reviews", githubEndless(a)...) }, "", "more than 50 pages"},
+		"too many pull requests": {func(a *double.API, g *GitHub) {
+			for n := range maxPulls {
+				a.Pulls = append(a.Pulls, map[string]any{"number": 100 + n})
+			}
+		}, "", "more than 50"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := double.New(t)
+			g := githubOf(a)
+			c.change(a, &g)
+			evidence, err := g.Collect(t.Context())
+			if err == nil || evidence != nil || kindOf(err) != c.code || !strings.Contains(err.Error(), c.says) || len(err.Error()) > 600 {
+				t.Errorf("error %v, want %q with %q", err, c.code, c.says)
+			}
+		})
+	}
+}
+
+// githubLinked is an empty page with a link to a next one.
+func githubLinked(to string) faults.Fault {
+	return func(out http.ResponseWriter, req *http.Request) {
+		out.Header().Set("Link", "<"+to+`>; rel="next"`)
+		faults.Answer(200, `[]`)(out, req)
+	}
+}
+
+func githubEndless(a *double.API) (all []faults.Fault) {
+	for n := range githubPages + 1 {
+		all = append(all, githubLinked(fmt.Sprintf("%s/repos/contoso/mortgage/pulls/88/reviews?page=%d", a.URL, n)))
+	}
+	return all
+}
+
+var githubSeeds = []string{
+	`<https://api.github.com/x?page=2>; rel="next", <https://api.github.com/x?page=5>; rel="last"`, `<https://a/>; rel="prev"`, `<https://a/>;rel=next`, `garbage`, ``, `<a,b>; rel="next"`,
+}
+
+// FuzzGitHubLink: a link to the next page stays within the API, whatever a server writes.
+func FuzzGitHubLink(f *testing.F) {
+	if len(githubSeeds) < 5 {
+		f.Fatal("no seeds")
+	}
+	if next := githubNextLink(githubSeeds[0]); next != "https://api.github.com/x?page=2" {
+		f.Fatal(next)
+	}
+	for _, seed := range githubSeeds {
+		f.Add(seed)
+	}
+	q, err := GitHub{API: "https://git.contoso.com/api/v3", Repository: double.Repository, Commit: double.Commit}.question()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		link := githubNextLink(header)
+		path, _, err := q.follow(link)
+		if err == nil && (!strings.HasPrefix(strings.ToLower(link), "https://git.contoso.com/") || !strings.HasPrefix(path, "/") || strings.Contains(path, "..")) {
+			t.Errorf("%q leads to %q", link, path)
+		}
+	})
+}
+
+// TestGitHubHoldsNoSecret: not in the noun, the answers, the debug lines or an error.
+func TestGitHubHoldsNoSecret(t *testing.T) {
+	a := double.New(t)
+	a.Pulls[0]["title"] = "with " + double.Token
+	a.Pulls[0]["body"] = "password=planted-body https://ada:planted-url@host/"
+	g := githubOf(a)
+	var lines debugLines
+	g.Client.Debug = lines.add
+	_, v, _, texts := devopsCollect(t, g)
+	noun, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Fail("/reviews", faults.Answer(400, `{"message":"Bearer `+double.Token+`"}`))
+	_, failed := g.Collect(t.Context())
+	if failed == nil {
+		t.Fatal("no error")
+	}
+	texts["noun"], texts["debug"], texts["error"] = string(noun), lines.String(), failed.Error()
+	for where, text := range texts {
+		for _, secret := range []string{double.Token, "planted-"} {
+			if strings.Contains(text, secret) || text == "" {
+				t.Errorf("%s is in the %s: %s", secret, where, text)
+			}
+		}
+	}
+}
+
+// TestGitHubAnonymous: nobody's name or address is recorded or stored; the numbers of accounts are.
+func TestGitHubAnonymous(t *testing.T) {
+	a := double.New(t)
+	g := githubOf(a)
+	g.Anonymous = true
+	_, v, _, texts := devopsCollect(t, g)
+	noun, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts["noun"] = string(noun)
+	for where, text := range texts {
+		for _, person := range []string{"Lovelace", "ada-l", "ghopper", "linus", "mallory", "@contoso.com"} {
+			if strings.Contains(text, person) {
+				t.Errorf("%s is in the %s: %s", person, where, text)
+			}
+		}
+	}
+	if v.Pusher != (provenance.Person{ID: "github:1002"}) || v.Verified != "valid" || v.Author.ID != "github:9007199254740993" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestGitHubAsksAtTheSameTime: at least three questions are under way together.
+func TestGitHubAsksAtTheSameTime(t *testing.T) {
+	a := double.New(t)
+	a.Latency = 20 * time.Millisecond
+	g := githubOf(a)
+	waves := &waveCounter{next: http.DefaultTransport}
+	g.Client.Transport = waves
+	devopsCollect(t, g)
+	if waves.most < 3 {
+		t.Errorf("at most %d questions were asked at the same time", waves.most)
+	}
+}
