@@ -1,16 +1,12 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,43 +22,71 @@ const AnswerMediaType = "application/vnd.provenance.answer.v1+json"
 // Client says how services are asked over HTTP; its zero value is fit for use.
 type Client = httpclient.Options
 
-// Databricks asks a workspace for one run of a job. Only a run that ended with SUCCESS is evidence.
+// Databricks asks a workspace for one run of a job, and for the source of what it ran. Only a run that ended with SUCCESS is
+// evidence.
 // Source: https://docs.databricks.com/api/workspace/jobs/getrun
 type Databricks struct {
-	Host   string                                // of the workspace: https://adb-….azuredatabricks.net
-	RunID  string                                // decimal
-	Token  func(context.Context) (string, error) // a personal access token, or one of Entra; asked before each request
-	Client Client
+	Host  string // of the workspace: https://adb-….azuredatabricks.net
+	RunID string // decimal
+	Token Token  // a personal access token, or one of Entra
+	// ManagementToken and ResourceID let a service principal in that is not in the workspace: a token of Entra for
+	// https://management.core.windows.net/, and the workspace's id in Azure Resource Manager. Both or none.
+	// Source: https://learn.microsoft.com/azure/databricks/dev-tools/auth/aad-token-manual
+	ManagementToken Token
+	ResourceID      string
+
+	Wait     time.Duration // how long to wait for the run to end; 0: not at all
+	Progress func(string)  // gets a line whenever a run that goes on was looked at; nil: nobody
+
+	Files        CommitFiles // what the sources are compared with; nil: nothing is
+	NotebookFile string      // which file of the commit the run's only notebook is; empty: the one of its name
+	Anonymous    bool        // leave names and addresses of people out of the stored answer
+	Client       Client
+
+	clock clock
 }
 
-// maxPages bounds the pages of tasks: a run has at most 1000 tasks, in pages of 100.
-const maxPages = 20
-
-// Collect returns a provenance.DatabricksRun. A run that failed, still runs or is not there is a *provenance.Refused with
-// the code databricks.result, databricks.running or databricks.missing; a host, run id or token that will not do is a
-// *provenance.Misused; every other error means that nobody could tell.
+// Collect returns provenance.Several: a provenance.DatabricksRun, and a provenance.Notebook for all source code that it is known
+// to have run. A run that failed, still runs, is not there, or is one of another workspace is a *provenance.Refused with the code
+// databricks.result, databricks.running, databricks.missing or databricks.workspace; a host, run id, token or file that will not
+// do is a *provenance.Misused; every other error means that nobody could tell.
 func (d Databricks) Collect(ctx context.Context) (provenance.Evidence, error) {
-	asker, err := d.asker()
+	a, err := d.asker()
 	if err != nil {
 		return nil, err
 	}
-	answers, err := asker.pages(ctx)
+	if err := d.checkFile(ctx); err != nil {
+		return nil, err
+	}
+	r, err := a.finished(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, err := asker.read(answers)
+	notebooks, err := a.look(ctx, &r)
 	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	found, err := a.noun(r)
+	if err != nil {
+		return nil, err
+	}
+	all := provenance.Several{found}
+	for _, n := range notebooks {
+		all = append(all, n)
+	}
+	return all, nil
 }
 
 // asker asks one workspace for one run.
 type asker struct {
-	client *httpclient.Client
+	*asking
+	source Databricks
 	runID  string
-	tokens map[string]bool // used so far: no answer that is stored may repeat one
+	slots  chan struct{} // bounds the questions under way
 }
+
+// maxAsked is how many questions are under way at once.
+const maxAsked = 16
 
 func (d Databricks) asker() (*asker, error) {
 	id, err := strconv.ParseInt(d.RunID, 10, 64)
@@ -70,7 +94,20 @@ func (d Databricks) asker() (*asker, error) {
 		return nil, provenance.Misuse("it is the number behind /runs/ in the address of the run's page",
 			"%q is not the id of a Databricks run", plain(d.RunID))
 	}
-	a := &asker{runID: strconv.FormatInt(id, 10), tokens: map[string]bool{}}
+	a := &asker{source: d, runID: strconv.FormatInt(id, 10), slots: make(chan struct{}, maxAsked)}
+	a.asking, err = d.asking()
+	return a, err
+}
+
+// asking makes the client of the workspace.
+func (d Databricks) asking() (*asking, error) {
+	if d.Token == nil {
+		return nil, errNoToken
+	}
+	if (d.ManagementToken == nil) != (d.ResourceID == "") {
+		return nil, provenance.Misuse("give both, or none if the service principal was added to the workspace",
+			"of the management token and the workspace's resource id for Databricks only one is given")
+	}
 	host := d.Host
 	if !strings.Contains(host, "://") {
 		host = "https://" + host
@@ -78,179 +115,186 @@ func (d Databricks) asker() (*asker, error) {
 	if u, err := url.Parse(host); err == nil && strings.Trim(u.Path, "/") != "" {
 		return nil, provenance.Misuse("give the host alone, as https://adb-….azuredatabricks.net", "the Databricks host has a path")
 	}
-	a.client, err = httpclient.New("Databricks", host, a.authorize(d.Token), d.Client)
-	return a, err
-}
-
-// authorize makes the Authorization header's value of a token.
-func (a *asker) authorize(token func(context.Context) (string, error)) httpclient.Authorize {
-	return func(ctx context.Context) (string, error) {
-		if token == nil {
-			return "", errNoToken
-		}
-		value, err := token(ctx)
-		if err != nil {
-			return "", err
-		}
-		if value = strings.TrimSpace(value); value == "" {
-			return "", errNoToken
-		}
-		a.tokens[value] = true
-		return "Bearer " + value, nil
+	var a *asking
+	client := d.Client
+	if d.ManagementToken != nil {
+		client.Credentials = func(ctx context.Context) (http.Header, error) { return d.principal(ctx, a.used) }
 	}
+	a, err := newAsking("Databricks", host, d.Token, errNoToken, client)
+	if err != nil {
+		return nil, err
+	}
+	a.anonymous = d.Anonymous
+	return a, nil
 }
 
 var errNoToken = provenance.Misuse("put a token into DATABRICKS_TOKEN; in Azure Pipelines, map the secret variable to it under env:",
 	"there is no token for Databricks")
 
-// pages asks for all pages of the run.
-func (a *asker) pages(ctx context.Context) ([]httpclient.Answer, error) {
-	query := url.Values{"run_id": {a.runID}, "include_resolved_values": {"true"}, "include_history": {"true"}}
-	var answers []httpclient.Answer
-	seen := map[string]bool{}
-	for len(answers) < maxPages {
-		answer, err := a.client.Get(ctx, "reading run "+a.runID, "/api/2.2/jobs/runs/get", query)
-		if err != nil {
-			return nil, a.missing(err)
-		}
-		var page struct {
-			Next string `json:"next_page_token"`
-		}
-		if err := answer.JSON(&page); err != nil {
-			return nil, err
-		}
-		answers = append(answers, answer)
-		if page.Next == "" {
-			return answers, nil
-		}
-		if seen[page.Next] {
-			return nil, a.nonsense(errors.New("its pages go round in a circle"))
-		}
-		seen[page.Next] = true
-		query.Set("page_token", page.Next)
+// principal gives the headers that let a service principal of the subscription into the workspace.
+func (d Databricks) principal(ctx context.Context, used *tokens) (http.Header, error) {
+	token, err := d.ManagementToken(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return nil, a.nonsense(fmt.Errorf("it has more than %d pages", maxPages))
+	if token = strings.TrimSpace(token); token == "" {
+		return nil, errNoToken
+	}
+	used.add(token)
+	return http.Header{"X-Databricks-Azure-SP-Management-Token": {token}, "X-Databricks-Azure-Workspace-Resource-Id": {d.ResourceID}}, nil
+}
+
+// checkFile makes sure that the file that the notebook is said to be is there.
+func (d Databricks) checkFile(ctx context.Context) error {
+	if d.NotebookFile == "" {
+		return nil
+	}
+	if d.Files == nil {
+		return provenance.Misuse("name the repository, too", "a notebook's file is named, but no commit that it is a file of")
+	}
+	names, err := d.Files.Names(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == d.NotebookFile {
+			return nil
+		}
+	}
+	return lacks(d.NotebookFile)
+}
+
+// ask asks, keeps the answer, and reads it into v. Many may ask at a time.
+func (a *asker) ask(ctx context.Context, operation, path string, query url.Values, v any) (httpclient.Answer, error) {
+	if err := a.enter(ctx); err != nil {
+		return httpclient.Answer{}, err
+	}
+	defer a.leave()
+	r := httpclient.Request{Operation: operation, Path: path, Query: query}
+	answer, err := a.client.Do(ctx, r)
+	if err != nil {
+		return answer, err
+	}
+	return answer, a.take(r, answer, v)
+}
+
+// take keeps an answer, and reads it into v.
+func (a *asker) take(r httpclient.Request, answer httpclient.Answer, v any) error {
+	var raw json.RawMessage
+	if err := answer.JSON(&raw); err != nil { // strict: no key twice, bounded depth
+		return err
+	}
+	if err := a.keep(a.discreet(r), answer, nil); err != nil {
+		return err
+	}
+	return a.peek(r, answer, v)
+}
+
+// peek reads an answer without keeping it. Secrets are taken out of it; people stay, because paths that name them are asked for.
+func (a *asker) peek(r httpclient.Request, answer httpclient.Answer, v any) error {
+	aside := &asking{service: a.service, used: a.used}
+	return aside.keep(r, answer, v)
+}
+
+// enter waits for its turn.
+func (a *asker) enter(ctx context.Context) error {
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *asker) leave() { <-a.slots }
+
+// runsAPI is where runs are asked for.
+const runsAPI = "/api/2.2/jobs/runs/get"
+
+// maxPages bounds the pages of a run: it has at most 1000 tasks, or 5000 iterations, in pages of 100.
+const maxPages = 60
+
+// pages reads a run whose first page is known.
+func (a *asker) pages(ctx context.Context, id string, first run, answer httpclient.Answer) (run, error) {
+	whole := first
+	seen := map[string]bool{}
+	for page := 1; ; page++ {
+		next, err := nextPage(answer)
+		if err != nil || next == "" {
+			return whole, err
+		}
+		if seen[next] {
+			return whole, a.wrong(id, errors.New("its pages go round in a circle"))
+		}
+		if page == maxPages {
+			return whole, a.wrong(id, fmt.Errorf("it has more than %d pages", maxPages))
+		}
+		seen[next] = true
+		query := runQuery(id)
+		query.Set("page_token", next)
+		var more run
+		if answer, err = a.ask(ctx, "reading run "+id, runsAPI, query, &more); err != nil {
+			return whole, a.missing(id, err)
+		}
+		if err := more.isOf(id); err != nil {
+			return whole, a.wrong(id, err)
+		}
+		if err := whole.mergePage(more); err != nil {
+			return whole, a.wrong(id, err)
+		}
+	}
+}
+
+func runQuery(id string) url.Values {
+	return url.Values{"run_id": {id}, "include_resolved_values": {"true"}, "include_history": {"true"}}
+}
+
+// nextPage reads the token of the next page from the answer as it came: redaction takes it for a secret.
+func nextPage(answer httpclient.Answer) (string, error) {
+	var page struct {
+		Next string `json:"next_page_token"`
+	}
+	return page.Next, answer.JSON(&page)
+}
+
+// isOf tells whether it is the run that was asked for.
+func (r run) isOf(id string) error {
+	if r.RunID.String() != id {
+		return fmt.Errorf("it is about run %q", plain(r.RunID.String()))
+	}
+	return nil
 }
 
 // missing recognises the answers that mean "there is no such run".
 // Source: https://docs.databricks.com/api/workspace/jobs/getrun (a missing run is a bad request)
-func (a *asker) missing(err error) error {
-	var e *httpclient.StatusError
-	if !errors.As(err, &e) {
+func (a *asker) missing(id string, err error) error {
+	e, known := refusedWith(err, http.StatusBadRequest, http.StatusNotFound)
+	if !known {
 		return err
 	}
 	gone := e.Status == http.StatusBadRequest && e.Code == "INVALID_PARAMETER_VALUE" && strings.Contains(e.Message, "does not exist")
 	if gone || e.Status == http.StatusNotFound && e.Code == "RESOURCE_DOES_NOT_EXIST" {
 		return provenance.Refuse("databricks.missing", "runs vanish after 60 days; or is it a run of another workspace?",
-			"Databricks run %s does not exist at %s", a.runID, a.client.Host())
+			"Databricks run %s does not exist at %s", id, a.client.Host())
 	}
 	return err
 }
 
-// nonsense is the error for an answer that cannot be right.
-func (a *asker) nonsense(err error) error {
-	return fmt.Errorf("the answer of Databricks about run %s makes no sense: %w", a.runID, err)
+// wrong is the error for an answer that cannot be right.
+func (a *asker) wrong(id string, err error) error {
+	return fmt.Errorf("the answer of Databricks about run %s makes no sense: %w", id, err)
 }
 
-// read makes the noun out of all pages. They are redacted before anything else is read from them.
-func (a *asker) read(answers []httpclient.Answer) (provenance.DatabricksRun, error) {
-	r := &redactor{known: slices.Sorted(maps.Keys(a.tokens))}
-	pages, err := a.redact(answers, r)
+// noun makes the noun out of the run.
+func (a *asker) noun(r run) (provenance.DatabricksRun, error) {
+	found, err := r.noun(a.client.Host())
 	if err != nil {
-		return provenance.DatabricksRun{}, err
+		return found, a.wrong(a.runID, err)
 	}
-	whole, err := a.merge(pages)
-	if err != nil {
-		return provenance.DatabricksRun{}, err
+	if a.anonymous {
+		found.Creator = provenance.Person{ID: found.Creator.ID}
+		withoutPeople(&found)
 	}
-	if err := a.succeeded(whole); err != nil {
-		return provenance.DatabricksRun{}, err
-	}
-	found, err := whole.noun(a.client.Host())
-	if err != nil {
-		return found, a.nonsense(err)
-	}
-	found.AskedAt = answers[0].At.UTC().Truncate(time.Second)
-	found.Answer, found.Removed = a.store(pages), r.removed
-	return found, nil
-}
-
-// redact gives each page as redacted, canonical JSON.
-func (a *asker) redact(answers []httpclient.Answer, r *redactor) ([][]byte, error) {
-	var pages [][]byte
-	for i, answer := range answers {
-		decoder := json.NewDecoder(bytes.NewReader(answer.Body))
-		decoder.UseNumber()
-		var decoded any
-		if err := decoder.Decode(&decoded); err != nil {
-			return nil, a.nonsense(err)
-		}
-		path := "$"
-		if len(answers) > 1 {
-			path = fmt.Sprintf("$[%d]", i)
-		}
-		page, err := canonicalJSON(r.value(path, decoded))
-		if err != nil {
-			return nil, a.nonsense(err)
-		}
-		pages = append(pages, page)
-	}
-	return pages, nil
-}
-
-// merge joins the pages of tasks into one run.
-func (a *asker) merge(pages [][]byte) (run, error) {
-	var whole run
-	for i, data := range pages {
-		var page run
-		if err := json.Unmarshal(data, &page); err != nil {
-			return whole, a.nonsense(err)
-		}
-		if page.RunID.String() != a.runID {
-			return whole, a.nonsense(fmt.Errorf("it is about run %q", plain(page.RunID.String())))
-		}
-		if i == 0 {
-			whole = page
-		} else if err := whole.mergeTasks(page); err != nil {
-			return whole, a.nonsense(err)
-		}
-	}
-	return whole, nil
-}
-
-// succeeded refuses every run but one that ended with SUCCESS.
-func (a *asker) succeeded(r run) error {
-	o, err := outcomeOf(r.Status, r.State)
-	if err != nil {
-		return a.nonsense(err)
-	}
-	switch o.result {
-	case success:
-		return nil
-	case "":
-		return provenance.Refuse("databricks.running", "record when the run has ended",
-			"Databricks run %s has not ended: it is %s%s", a.runID, plain(o.phase), a.seePage(r))
-	}
-	return provenance.Refuse("databricks.result", "only a run that ended with SUCCESS is recorded",
-		"Databricks run %s ended with %s%s", a.runID, plain(o.result), a.seePage(r))
-}
-
-func (a *asker) seePage(r run) string {
-	if page := pageURL(r.PageURL, a.client.Host()); page != "" {
-		return ", see " + page
-	}
-	return ""
-}
-
-// store makes one document of the pages: an array if there are several.
-func (a *asker) store(pages [][]byte) provenance.Stored {
-	data := pages[0]
-	if len(pages) > 1 {
-		data = slices.Concat([]byte("["), bytes.Join(pages, []byte(",")), []byte("]"))
-	}
-	return provenance.Stored{
-		Name: "databricks-run-" + a.runID + ".json", MediaType: AnswerMediaType,
-		Digest: provenance.SumSHA256(data), Size: int64(len(data)),
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil },
-	}
+	found.Answered, err = a.answered("databricks-run-" + a.runID + ".json")
+	return found, err
 }

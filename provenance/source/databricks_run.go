@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,37 +22,45 @@ type run struct {
 	JobID         json.Number    `json:"job_id"`
 	Name          string         `json:"run_name"`
 	Creator       string         `json:"creator_user_name"`
+	Trigger       string         `json:"trigger"`
 	PageURL       string         `json:"run_page_url"`
 	Start         json.Number    `json:"start_time"`
 	End           json.Number    `json:"end_time"`
 	Status        *runStatus     `json:"status"`
 	State         *runState      `json:"state"`
-	GitSource     gitSource      `json:"git_source"`
+	GitSource     *gitSource     `json:"git_source"`
 	JobParameters []jobParameter `json:"job_parameters"`
-	Overriding    struct {
-		Notebook map[string]string `json:"notebook_params"`
-	} `json:"overriding_parameters"`
-	Tasks []task `json:"tasks"`
-	Next  string `json:"next_page_token"`
+	Overriding    overriding     `json:"overriding_parameters"`
+	ClusterSpec   clusterUse     `json:"cluster_spec"`
+	JobClusters   []jobCluster   `json:"job_clusters"`
+	Instance      struct {
+		ID string `json:"cluster_id"`
+	} `json:"cluster_instance"`
+	Repairs    []repair `json:"repair_history"`
+	Tasks      []task   `json:"tasks"`
+	Iterations []task   `json:"iterations"` // of a for-each task that is asked for as a run of its own
 }
 
-// task is one task of a run; it has a state of its own.
-type task struct {
-	Key      string       `json:"task_key"`
-	RunID    json.Number  `json:"run_id"`
-	Status   *runStatus   `json:"status"`
-	State    *runState    `json:"state"`
-	Notebook *notebook    `json:"notebook_task"`
-	Resolved resolvedTask `json:"resolved_values"`
+// overriding are the parameters that were given when the run was started.
+type overriding struct {
+	Notebook map[string]string `json:"notebook_params"`
+	Named    map[string]string `json:"python_named_params"`
+	SQL      map[string]string `json:"sql_params"`
+	Python   []string          `json:"python_params"`
+	Jar      []string          `json:"jar_params"`
+	Submit   []string          `json:"spark_submit_params"`
+	DBT      []string          `json:"dbt_commands"`
 }
 
-type notebook struct {
-	Path       string            `json:"notebook_path"`
-	Parameters map[string]string `json:"base_parameters"`
-}
-
-type resolvedTask struct {
-	Notebook notebook `json:"notebook_task"`
+// repair is the first run of a run's tasks, or a repair of it.
+type repair struct {
+	Type   string        `json:"type"`
+	ID     json.Number   `json:"id"`
+	Status *runStatus    `json:"status"`
+	State  *runState     `json:"state"`
+	Start  json.Number   `json:"start_time"`
+	End    json.Number   `json:"end_time"`
+	Tasks  []json.Number `json:"task_run_ids"`
 }
 
 type gitSource struct {
@@ -62,6 +69,17 @@ type gitSource struct {
 	Snapshot struct {
 		Used string `json:"used_commit"`
 	} `json:"git_snapshot"`
+}
+
+// commit is the one that was used, and failing that, the one that was asked for.
+func (g *gitSource) commit() string {
+	switch {
+	case g == nil:
+		return ""
+	case g.Snapshot.Used != "":
+		return strings.ToLower(g.Snapshot.Used)
+	}
+	return strings.ToLower(g.Commit)
 }
 
 type jobParameter struct {
@@ -130,70 +148,87 @@ func newOutcome(phase, result string) outcome {
 	return outcome{phase, phase}
 }
 
-// mergeTasks adds the tasks of a further page to the run. Pages that contradict each other describe no run.
-func (r *run) mergeTasks(page run) error {
-	same := page.RunID == r.RunID && page.JobID == r.JobID && page.Name == r.Name && page.Creator == r.Creator &&
-		page.Start == r.Start && page.End == r.End && page.GitSource == r.GitSource &&
+// mergePage adds the tasks and iterations of a further page to the run. Pages that contradict each other describe no run.
+func (r *run) mergePage(page run) error {
+	same := page.RunID == r.RunID && page.JobID == r.JobID && page.Name == r.Name && page.Creator == r.Creator && page.Trigger == r.Trigger &&
+		page.Start == r.Start && page.End == r.End && page.PageURL == r.PageURL && equalPointees(page.GitSource, r.GitSource) &&
 		equalPointees(page.Status, r.Status) && equalPointees(page.State, r.State)
 	if !same {
 		return errors.New("its pages contradict each other")
 	}
+	var err error
+	if len(r.Iterations) > 0 { // then the for-each task itself stands on every page
+		r.Iterations, err = joinTasks(r.Iterations, page.Iterations)
+		return err
+	}
+	r.Tasks, err = joinTasks(r.Tasks, page.Tasks)
+	return err
+}
+
+// joinTasks adds tasks that must be others.
+func joinTasks(tasks, more []task) ([]task, error) {
 	known := map[json.Number]bool{}
-	for _, t := range r.Tasks {
+	for _, t := range tasks {
 		known[t.RunID] = true
 	}
-	for _, t := range page.Tasks {
+	for _, t := range more {
 		if known[t.RunID] {
-			return fmt.Errorf("task run %s stands on two of its pages", plain(t.RunID.String()))
+			return nil, fmt.Errorf("task run %s stands on two of its pages", plain(t.RunID.String()))
 		}
 	}
-	r.Tasks = append(r.Tasks, page.Tasks...)
-	return nil
+	return append(tasks, more...), nil
 }
 
 func equalPointees[T comparable](a, b *T) bool {
 	return (a == nil) == (b == nil) && (a == nil || *a == *b)
 }
 
+// inGit tells whether the run or the task has a git source.
+func (r run) inGit(t task) bool { return r.GitSource != nil || t.GitSource != nil }
+
 // noun is the run as it is recorded. host is where it was asked for.
 func (r run) noun(host string) (provenance.DatabricksRun, error) {
 	d := provenance.DatabricksRun{
 		Grounds: provenance.Grounds{Basis: provenance.Reported},
-		Host:    host, RunID: r.RunID.String(), JobID: r.JobID.String(), Name: plain(r.Name), Result: success,
-		Creator: user(r.Creator), PageURL: pageURL(r.PageURL, host), Parameters: parameters(r.parameters()),
-		GitURL: plain(redact.URL(r.GitSource.URL)), GitCommit: plain(r.commit()),
+		Host:    host, RunID: r.RunID.String(), JobID: r.JobID.String(), Name: plain(r.Name), Result: success, Trigger: plain(r.Trigger),
+		Creator: user(r.Creator), PageURL: pageURL(r.PageURL, host), Parameters: parameters(r.parameters()), Clusters: r.clusters(),
+		GitCommit: plain(r.GitSource.commit()),
+	}
+	if r.GitSource != nil {
+		d.GitURL = plain(redact.URL(r.GitSource.URL))
 	}
 	if only := r.onlyNotebook(); only != nil {
 		d.Notebook = plain(only.Notebook.Path)
 	}
 	var err error
-	if d.Started, err = millis(r.Start); err != nil {
-		return d, err
-	}
-	if d.Ended, err = millis(r.End); err != nil {
+	if d.Started, d.Ended, err = interval(r.Start, r.End); err != nil {
 		return d, err
 	}
 	for _, t := range r.Tasks {
-		d.Tasks = append(d.Tasks, t.noun())
+		d.Tasks = append(d.Tasks, t.noun(r))
+	}
+	for _, p := range r.Repairs {
+		n, err := p.noun()
+		if err != nil {
+			return d, err
+		}
+		d.Repairs = append(d.Repairs, n)
 	}
 	return d, nil
 }
 
-// commit is the one that was used, and failing that, the one that was asked for.
-func (r run) commit() string {
-	if used := r.GitSource.Snapshot.Used; used != "" {
-		return strings.ToLower(used)
+// noun is the repair as it is recorded.
+func (p repair) noun() (provenance.Repair, error) {
+	n := provenance.Repair{Type: plain(p.Type), ID: plain(p.ID.String())}
+	if o, err := outcomeOf(p.Status, p.State); err == nil {
+		n.Result = plain(o.result)
 	}
-	return strings.ToLower(r.GitSource.Commit)
-}
-
-// noun is the task as it is recorded. One without an outcome, such as a disabled one, is "unknown".
-func (t task) noun() provenance.TaskRun {
-	result := "unknown"
-	if o, err := outcomeOf(t.Status, t.State); err == nil {
-		result = cmp.Or(o.result, o.phase)
+	for _, id := range p.Tasks {
+		n.Tasks = append(n.Tasks, plain(id.String()))
 	}
-	return provenance.TaskRun{Key: plain(t.Key), RunID: t.RunID.String(), Result: plain(result)}
+	var err error
+	n.Started, n.Ended, err = interval(p.Start, p.End)
+	return n, err
 }
 
 // onlyNotebook is the run's notebook task, if there is exactly one.
@@ -211,15 +246,30 @@ func (r run) onlyNotebook() *task {
 	return only
 }
 
-// parameters are the run's parameters, the later ones winning as in Databricks: the notebook's own, those resolved for this
-// run, those given at its start, and the job's.
+// parameters are the run's parameters, the later ones winning as in Databricks: the tasks' own, those resolved for this run,
+// those given at its start, and the job's. Those of the only task, or of the only notebook, stand under their own names; those
+// of other tasks under "TASK.NAME".
 func (r run) parameters() map[string]string {
 	all := map[string]string{}
-	if only := r.onlyNotebook(); only != nil {
-		maps.Copy(all, only.Notebook.Parameters)
-		maps.Copy(all, only.Resolved.Notebook.Parameters)
+	only := r.onlyNotebook()
+	if len(r.Tasks) == 1 {
+		only = &r.Tasks[0]
 	}
-	maps.Copy(all, r.Overriding.Notebook)
+	for i := range r.Tasks {
+		t := &r.Tasks[i]
+		given := t.parameters()
+		if t.ForEach != nil && t.ForEach.Task != nil {
+			given = t.ForEach.Task.parameters()
+		}
+		if t == only {
+			maps.Copy(all, given)
+			continue
+		}
+		for name, value := range given {
+			all[t.Key+"."+name] = hideNamed(name, value)
+		}
+	}
+	r.Overriding.addTo(all)
 	for _, p := range r.JobParameters {
 		all[p.Name] = p.Default
 		if p.Value != nil {
@@ -227,6 +277,33 @@ func (r run) parameters() map[string]string {
 		}
 	}
 	return all
+}
+
+// hideNamed drops the value of a secret-looking name.
+func hideNamed(name, value string) string {
+	return parameters(map[string]string{name: value})[plain(name)]
+}
+
+// addTo adds what was given at the run's start.
+func (o overriding) addTo(all map[string]string) {
+	maps.Copy(all, o.Notebook)
+	maps.Copy(all, o.Named)
+	maps.Copy(all, o.SQL)
+	for name, list := range map[string][]string{"python_params": o.Python, "jar_params": o.Jar, "spark_submit_params": o.Submit, "dbt_commands": o.DBT} {
+		if len(list) > 0 {
+			data, _ := canonicalJSON(list) // a list of strings can always be written
+			all[name] = string(data)
+		}
+	}
+}
+
+// interval reads two times.
+func interval(start, end json.Number) (from, to time.Time, err error) {
+	if from, err = millis(start); err != nil {
+		return from, to, err
+	}
+	to, err = millis(end)
+	return from, to, err
 }
 
 // millis reads a time in milliseconds since 1970; 0 or none is the zero time.
@@ -250,8 +327,14 @@ func pageURL(page, host string) string {
 	}
 	workspace := u.Query().Get("o")
 	u.RawQuery, u.ForceQuery = "", false
-	if _, err := strconv.ParseUint(workspace, 10, 64); err == nil {
+	if isNumber(workspace) {
 		u.RawQuery = "o=" + workspace
 	}
 	return plain(u.String())
+}
+
+// isNumber tells whether s is a number as workspaces have it.
+func isNumber(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 64)
+	return err == nil
 }

@@ -132,7 +132,11 @@ func (r *redactor) array(path string, in []any) []any {
 		case isText && secretNext:
 			out[i] = r.drop(at, v)
 		case isText:
-			out[i] = r.note(at, text, r.argument(text))
+			if inner, ok := r.embedded(at, text); ok {
+				out[i] = inner
+			} else {
+				out[i] = r.note(at, text, r.argument(text))
+			}
 		default:
 			out[i] = r.value(at, v)
 		}
@@ -189,7 +193,7 @@ func (r *redactor) text(s string) string {
 	if r.anonymous {
 		s = nobody(s)
 	}
-	return redact.Text(s)
+	return redact.Text(commandLine(s))
 }
 
 // carriesCredentials tells whether s is a URL with a password or with a query parameter of a secret-looking name, such as

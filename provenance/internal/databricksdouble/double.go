@@ -1,14 +1,14 @@
-// Package databricksdouble is a stand-in for the Jobs API of a Databricks workspace, made from the documented wire format.
-// It keeps runs, answers in pages, checks the token, and misbehaves on demand.
+// Package databricksdouble is a stand-in for a Databricks workspace: its jobs, the folders of its notebooks, DBFS and the volumes
+// of Unity Catalog, made from the documented wire format. It keeps what was put into it, answers in pages, checks the token, and
+// misbehaves on demand.
 //
-// Source: https://docs.databricks.com/api/workspace/jobs/getrun
+// Sources: https://docs.databricks.com/api/workspace/jobs, …/workspace, …/dbfs and …/files
 package databricksdouble
 
 import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Token is the one that the workspace accepts.
@@ -25,9 +26,21 @@ const Token = "dapi0123456789abcdef0123456789abcdef"
 type Workspace struct {
 	URL string
 
+	// Principal, when set, is the management token and the resource id that every request has to bring along.
+	Principal [2]string
+	OrgID     string        // the workspace's number, sent with every answer
+	Latency   time.Duration // of every answer
+	// Before is called with each request before it is answered.
+	Before func(*http.Request)
+
 	mu       sync.Mutex
 	runs     map[string]Run
+	exports  map[string]string // pages, by id of a task run
+	outputs  map[string]map[string]any
+	objects  map[string]Object
+	files    map[string]File // in DBFS and in volumes
 	faults   []Fault
+	faultsAt map[string][]Fault
 	requests []string
 }
 
@@ -45,20 +58,20 @@ const (
 type Run struct {
 	ID     int64
 	Shape  Shape
-	State  string         // TERMINATED, RUNNING, …; empty: TERMINATED
-	Result string         // SUCCESS, FAILED, …; empty: SUCCESS if the state is TERMINATED
-	Tasks  int            // 0: one
-	Fields map[string]any // further fields, or others in place of the usual ones
+	State  string // TERMINATED, RUNNING, …; empty: TERMINATED
+	Result string // SUCCESS, FAILED, …; empty: SUCCESS if the state is TERMINATED
+	Tasks  int    // 0: one
+	// Iterations make it the run of a for-each task: pages of them stand beside the one task.
+	Iterations []map[string]any
+	Fields     map[string]any // further fields, or others in place of the usual ones
 	// Alter changes a page before it is sent.
 	Alter func(page int, answer map[string]any)
 }
 
-// Fault answers one request in place of the workspace.
-type Fault func(http.ResponseWriter, *http.Request)
-
 // New starts a workspace with some runs.
 func New(t testing.TB, runs ...Run) *Workspace {
-	w := &Workspace{runs: map[string]Run{}}
+	w := &Workspace{runs: map[string]Run{}, exports: map[string]string{}, outputs: map[string]map[string]any{}, objects: map[string]Object{},
+		files: map[string]File{}, faultsAt: map[string][]Fault{}}
 	for _, r := range runs {
 		w.Put(r)
 	}
@@ -82,6 +95,28 @@ func (w *Workspace) Fail(faults ...Fault) {
 	w.faults = append(w.faults, faults...)
 }
 
+// FailAt lets the next requests for paths that begin so meet these faults.
+func (w *Workspace) FailAt(path string, faults ...Fault) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faultsAt[path] = append(w.faultsAt[path], faults...)
+}
+
+// fault takes the next one for a path, if there is any.
+func (w *Workspace) fault(path string) (next Fault) {
+	if len(w.faults) > 0 {
+		next, w.faults = w.faults[0], w.faults[1:]
+		return next
+	}
+	for prefix, faults := range w.faultsAt {
+		if len(faults) > 0 && strings.HasPrefix(path, prefix) {
+			next, w.faultsAt[prefix] = faults[0], faults[1:]
+			return next
+		}
+	}
+	return nil
+}
+
 // Requests are the paths and queries that were asked for.
 func (w *Workspace) Requests() []string {
 	w.mu.Lock()
@@ -91,27 +126,86 @@ func (w *Workspace) Requests() []string {
 
 // ServeHTTP answers one request.
 func (w *Workspace) ServeHTTP(out http.ResponseWriter, req *http.Request) {
+	if w.Before != nil {
+		w.Before(req)
+	}
+	time.Sleep(w.Latency)
 	w.mu.Lock()
 	w.requests = append(w.requests, req.URL.RequestURI())
-	var fault Fault
-	if len(w.faults) > 0 {
-		fault, w.faults = w.faults[0], w.faults[1:]
-	}
-	run, known := w.runs[req.URL.Query().Get("run_id")]
+	fault := w.fault(req.URL.Path)
 	w.mu.Unlock()
 	out.Header().Set("X-Request-Id", "11111111-2222-3333-4444-555555555555")
+	if w.OrgID != "" {
+		out.Header().Set("X-Databricks-Org-Id", w.OrgID)
+	}
 	switch {
 	case fault != nil:
 		fault(out, req)
-	case req.Header.Get("Authorization") != "Bearer "+Token:
+	case req.Header.Get("Authorization") != "Bearer "+Token, w.Principal[0] != "" && w.stranger(req):
 		Answer(http.StatusForbidden, `{"error_code":403,"message":"Invalid access token."}`)(out, req)
-	case req.Method != http.MethodGet || req.URL.Path != "/api/2.2/jobs/runs/get":
-		Answer(http.StatusNotFound, `{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for '`+req.Method+" "+req.URL.Path+`'"}`)(out, req)
-	case !known:
-		Answer(http.StatusBadRequest, `{"error_code":"INVALID_PARAMETER_VALUE","message":"Run `+req.URL.Query().Get("run_id")+` does not exist."}`)(out, req)
 	default:
-		run.page(out, req)
+		w.answer(out, req)
 	}
+}
+
+// stranger tells whether a request lacks the headers of a service principal that is not in the workspace.
+func (w *Workspace) stranger(req *http.Request) bool {
+	return req.Header.Get("X-Databricks-Azure-SP-Management-Token") != w.Principal[0] ||
+		req.Header.Get("X-Databricks-Azure-Workspace-Resource-Id") != w.Principal[1]
+}
+
+// answer finds who answers a path.
+func (w *Workspace) answer(out http.ResponseWriter, req *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := req.URL.Path
+	isRead := req.Method == http.MethodGet || req.Method == http.MethodHead && strings.HasPrefix(p, "/api/2.0/fs/")
+	switch {
+	case !isRead:
+	case p == "/api/2.2/jobs/runs/get":
+		w.run(out, req)
+		return
+	case p == "/api/2.2/jobs/runs/get-output":
+		w.output(out, req)
+		return
+	case p == "/api/2.0/jobs/runs/export":
+		w.export(out, req)
+		return
+	case strings.HasPrefix(p, "/api/2.0/workspace/"):
+		w.workspace(out, req)
+		return
+	case strings.HasPrefix(p, "/api/2.0/dbfs/"):
+		w.dbfs(out, req)
+		return
+	case strings.HasPrefix(p, "/api/2.0/fs/"):
+		w.volume(out, req)
+		return
+	}
+	Answer(http.StatusNotFound, `{"error_code":"ENDPOINT_NOT_FOUND","message":"No API found for '`+req.Method+" "+p+`'"}`)(out, req)
+}
+
+// send answers JSON.
+func send(out http.ResponseWriter, v any) {
+	out.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(out).Encode(v) // a client that has gone away is no concern of a double
+}
+
+// refuse answers an error as Databricks does.
+func refuse(out http.ResponseWriter, status int, code, message string) {
+	out.Header().Set("Content-Type", "application/json")
+	out.WriteHeader(status)
+	json.NewEncoder(out).Encode(map[string]string{"error_code": code, "message": message})
+}
+
+// run answers about a run.
+func (w *Workspace) run(out http.ResponseWriter, req *http.Request) {
+	id := req.URL.Query().Get("run_id")
+	run, known := w.runs[id]
+	if !known {
+		refuse(out, http.StatusBadRequest, "INVALID_PARAMETER_VALUE", "Run "+id+" does not exist.")
+		return
+	}
+	run.page(out, req)
 }
 
 // pageSize is how many tasks an answer holds.
@@ -128,11 +222,15 @@ func (r Run) page(out http.ResponseWriter, req *http.Request) {
 		}
 	}
 	answer := r.fields()
-	total := max(r.Tasks, 1)
+	total := max(r.Tasks, len(r.Iterations), 1)
 	from, to := min(number*pageSize, total), min((number+1)*pageSize, total)
 	tasks := []any{}
-	for i := from; i < to; i++ {
+	for i := from; i < to && r.Iterations == nil; i++ {
 		tasks = append(tasks, r.task(i))
+	}
+	if r.Iterations != nil {
+		tasks = append(tasks, map[string]any{"task_key": "loop", "run_id": r.ID, "for_each_task": map[string]any{}})
+		answer["iterations"] = r.Iterations[min(from, len(r.Iterations)):min(to, len(r.Iterations))]
 	}
 	answer["tasks"] = tasks
 	if to < total {
@@ -142,8 +240,7 @@ func (r Run) page(out http.ResponseWriter, req *http.Request) {
 	if r.Alter != nil {
 		r.Alter(number, answer)
 	}
-	out.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(out).Encode(answer) // a client that has gone away is no concern of a double
+	send(out, answer)
 }
 
 // JobID is the job of every run. It does not fit into a float64.
@@ -200,86 +297,5 @@ func (r Run) addState(answer map[string]any) {
 	}
 	if r.Shape != NewShape {
 		answer["state"] = map[string]any{"life_cycle_state": state, "result_state": result, "state_message": "", "user_cancelled_or_timedout": false}
-	}
-}
-
-// Answer is a fault that answers JSON of one's own.
-func Answer(status int, body string) Fault {
-	return func(out http.ResponseWriter, _ *http.Request) {
-		out.Header().Set("Content-Type", "application/json")
-		out.WriteHeader(status)
-		fmt.Fprint(out, body)
-	}
-}
-
-// Busy is 429 with a Retry-After header, which is left out if it is empty.
-func Busy(retryAfter string) Fault {
-	return func(out http.ResponseWriter, req *http.Request) {
-		if retryAfter != "" {
-			out.Header().Set("Retry-After", retryAfter)
-		}
-		Answer(http.StatusTooManyRequests, `{"error_code":"REQUEST_LIMIT_EXCEEDED","message":"Too many requests."}`)(out, req)
-	}
-}
-
-// Unavailable is 503, as a load balancer sends it.
-func Unavailable(out http.ResponseWriter, _ *http.Request) {
-	http.Error(out, "upstream connect error", http.StatusServiceUnavailable)
-}
-
-// Expired is 401.
-func Expired(out http.ResponseWriter, req *http.Request) {
-	Answer(http.StatusUnauthorized, `{"error_code":"UNAUTHENTICATED","message":"Token is expired."}`)(out, req)
-}
-
-// Reset cuts the connection before anything is answered.
-func Reset(out http.ResponseWriter, _ *http.Request) {
-	conn, _, err := out.(http.Hijacker).Hijack()
-	if err != nil {
-		panic(err)
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
-	}
-	conn.Close()
-}
-
-// Stall begins an answer and never goes on.
-func Stall(out http.ResponseWriter, req *http.Request) {
-	fmt.Fprint(out, `{"run_id":`)
-	out.(http.Flusher).Flush()
-	<-req.Context().Done()
-}
-
-// Cut ends in the middle of an answer whose length was announced.
-func Cut(out http.ResponseWriter, _ *http.Request) {
-	out.Header().Set("Content-Length", "1000")
-	fmt.Fprint(out, `{"run_id":`)
-}
-
-// Huge is a valid answer of that many bytes.
-func Huge(bytes int) Fault {
-	return func(out http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(out, `{"run_name":"`)
-		block := strings.Repeat("x", 1<<16)
-		for sent := 0; sent < bytes; sent += len(block) {
-			if _, err := fmt.Fprint(out, block); err != nil {
-				return
-			}
-		}
-		fmt.Fprint(out, `"}`)
-	}
-}
-
-// LoginPage is a web page with status 200, as an identity provider in the way sends it.
-func LoginPage(out http.ResponseWriter, _ *http.Request) {
-	out.Header().Set("Content-Type", "text/html")
-	fmt.Fprint(out, "<!DOCTYPE html><html><title>Sign in</title></html>")
-}
-
-// Redirect sends the client elsewhere.
-func Redirect(to string) Fault {
-	return func(out http.ResponseWriter, req *http.Request) {
-		http.Redirect(out, req, to, http.StatusTemporaryRedirect)
 	}
 }

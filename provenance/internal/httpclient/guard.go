@@ -1,10 +1,12 @@
 package httpclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,6 +18,7 @@ import (
 type guard struct {
 	base      *url.URL
 	authorize Authorize
+	further   func(context.Context) (http.Header, error) // credentials in headers of their own; nil: none
 	next      http.RoundTripper
 	debug     func(string)
 	userAgent string
@@ -44,29 +47,50 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// addCredential asks for the credential and remembers it, to be masked.
+// addCredential asks for the credentials and remembers them, to be masked.
 func (g *guard) addCredential(req *http.Request) error {
-	if g.authorize == nil {
+	if g.authorize != nil {
+		value, err := g.authorize(req.Context())
+		if err != nil {
+			return err
+		}
+		if err := g.set(req, "Authorization", value); err != nil {
+			return err
+		}
+	}
+	if g.further == nil {
 		return nil
 	}
-	value, err := g.authorize(req.Context())
+	headers, err := g.further(req.Context())
 	if err != nil {
 		return err
 	}
+	for name, values := range headers {
+		for _, value := range values {
+			if err := g.set(req, name, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// set puts one credential into a header.
+func (g *guard) set(req *http.Request, name, value string) error {
 	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return errors.New("it holds a character that no header can carry: a line break, perhaps")
 	}
 	g.remember(value)
-	req.Header.Set("Authorization", value)
+	req.Header.Set(name, value)
 	return nil
 }
 
-// remember keeps the last part of an Authorization header: what stands behind "Bearer".
+// remember keeps the last part of a header: what stands behind "Bearer".
 func (g *guard) remember(value string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	secret := value[strings.LastIndex(value, " ")+1:]
-	if len(g.used) == 0 || g.used[len(g.used)-1] != secret {
+	if !slices.Contains(g.used, secret) {
 		g.used = append(g.used, secret)
 	}
 }

@@ -31,7 +31,10 @@ type Options struct {
 	AttemptTimeout time.Duration     // for one attempt, to the last byte of its answer: 60 s
 	MaxBody        int64             // longest answer in bytes: 32 MiB
 	Debug          func(string)      // gets one redacted line for each request; nil: nobody
-	Now            func() time.Time  // the clock for Answer.At and for Retry-After's dates: time.Now
+	// Credentials gives further headers that say who asks. They are sent, kept to the base host and masked like the one of
+	// Authorize, and asked for before each attempt, too; nil: there are none.
+	Credentials func(context.Context) (http.Header, error)
+	Now         func() time.Time // the clock for Answer.At and for Retry-After's dates: time.Now
 }
 
 // Authorize gives the value of the Authorization header. It is asked before each attempt, because tokens expire.
@@ -68,7 +71,7 @@ func New(service, base string, authorize Authorize, o Options) (*Client, error) 
 	}
 	o = o.withDefaults()
 	c := &Client{service: service, base: u, options: o}
-	c.guard = &guard{base: u, authorize: authorize, next: o.Transport, debug: o.Debug, userAgent: o.UserAgent}
+	c.guard = &guard{base: u, authorize: authorize, further: o.Credentials, next: o.Transport, debug: o.Debug, userAgent: o.UserAgent}
 	c.http = c.retrying(&http.Client{Transport: c.guard, CheckRedirect: c.guard.checkRedirect, Timeout: o.AttemptTimeout})
 	return c, nil
 }

@@ -338,3 +338,44 @@ func TestErrorNamesTheRequest(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFurtherCredentials are sent to the configured host only, asked for before each attempt, and masked.
+func TestFurtherCredentials(t *testing.T) {
+	const extra = "management-secret-1"
+	var elsewhere []string
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { elsewhere = append(elsewhere, r.Header.Get("X-Extra")) }))
+	defer other.Close()
+	var sent []string
+	base, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.Header.Get("X-Extra")+" "+r.Header.Get("Authorization"))
+		databricksdouble.Unavailable(w, r)
+	}, func(w http.ResponseWriter, r *http.Request) {
+		sent = append(sent, r.Header.Get("X-Extra")+" "+r.Header.Get("Authorization"))
+		databricksdouble.Answer(403, `{"message":"no `+extra+`"}`)(w, r)
+	}, http.HandlerFunc(databricksdouble.Redirect(other.URL)))
+	o := fast()
+	var lines strings.Builder
+	o.Debug = func(line string) { lines.WriteString(line) }
+	value, failure := extra, error(nil)
+	o.Credentials = func(context.Context) (http.Header, error) { return http.Header{"X-Extra": {value}}, failure }
+	client, err := httpclient.New("tests", base, authorize, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, refused := client.Get(context.Background(), "reading", "/x?"+extra, nil)
+	_, redirected := client.Get(context.Background(), "reading", "/x", nil)
+	if refused == nil || redirected == nil || len(elsewhere) != 0 || len(sent) != 2 || !strings.HasPrefix(sent[0], extra+" Bearer") || sent[1] != sent[0] {
+		t.Fatalf("%v, %v; sent %q, elsewhere %q", refused, redirected, sent, elsewhere)
+	}
+	if text := refused.Error() + redirected.Error(); strings.Contains(text, extra) {
+		t.Error(text)
+	}
+	value = "two\nlines"
+	if _, err := client.Get(context.Background(), "reading", "/x", nil); err == nil || !strings.Contains(err.Error(), "no header can carry") {
+		t.Error(err)
+	}
+	failure = errors.New("nobody logs in")
+	if _, err := client.Get(context.Background(), "reading", "/x", nil); err == nil || !strings.Contains(err.Error(), "nobody logs in") {
+		t.Error(err)
+	}
+}
