@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
 // redactor takes secrets out of a decoded JSON answer and remembers where they were.
@@ -27,19 +28,54 @@ func (r *redactor) value(path string, v any) any {
 	case []any:
 		return r.array(path, v)
 	case string:
+		if inner, is := r.nested(path, v); is {
+			return inner
+		}
 		return r.note(path, v, r.text(v))
 	}
 	return v
 }
 
+// nested redacts JSON that is written as text, as MLflow writes the sources of datasets. Text in which nothing is removed stays
+// as it is.
+func (r *redactor) nested(path, text string) (string, bool) {
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || strictjson.Check([]byte(text), maxNested) != nil {
+		return "", false
+	}
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var decoded any
+	if decoder.Decode(&decoded) != nil {
+		return "", false
+	}
+	as, err := canonicalJSON(decoded)
+	if err != nil {
+		return "", false
+	}
+	before := len(r.removed)
+	redacted, err := canonicalJSON(r.value(path, decoded))
+	switch {
+	case err != nil:
+		return "", false
+	case string(redacted) == string(as):
+		return text, true
+	case len(r.removed) == before: // a key was a secret
+		r.removed = append(r.removed, path)
+	}
+	return string(redacted), true
+}
+
+// maxNested bounds the depth of JSON in text.
+const maxNested = 64
+
 // object redacts the values of secret-looking names, also where name and value are written as {"name":…,"value":…}.
 func (r *redactor) object(path string, in map[string]any) map[string]any {
 	out := make(map[string]any, len(in))
-	pair := isSecretPair(in)
+	pair := isPairOf(in, redact.IsSecretName) || r.anonymous && isPairOf(in, isPersonKey) && !isObjectID(in["value"])
 	for _, key := range sortedKeys(in) {
 		at := path + "." + jsonKey(r.text(key))
-		if r.anonymous && personKeys[strings.ToLower(key)] {
-			if name, isText := in[key].(string); isText && !objectID.MatchString(name) {
+		if r.anonymous && isPersonKey(key) {
+			if name, isText := in[key].(string); isText && !isObjectID(name) {
 				out[r.text(key)] = r.drop(at, name)
 				continue
 			}
@@ -63,9 +99,17 @@ var personKeys = map[string]bool{"displayname": true, "uniquename": true, "mail"
 	"updated_by": true, "principalname": true, "subjectdescriptor": true, "upn": true, "login": true, "userprincipalname": true, "azureuser": true,
 	"mlflow.user": true, "imageurl": true, "avatar_url": true, "lastmodifiedby": true, "signinaddress": true}
 
-func isSecretPair(in map[string]any) bool {
+func isObjectID(v any) bool {
+	text, is := v.(string)
+	return is && objectID.MatchString(text)
+}
+
+func isPersonKey(key string) bool { return personKeys[strings.ToLower(key)] }
+
+// isPairOf tells whether an object is a name and a value, and the name is of a kind.
+func isPairOf(in map[string]any, kind func(string) bool) bool {
 	for _, key := range []string{"name", "key"} {
-		if name, ok := in[key].(string); ok && redact.IsSecretName(name) {
+		if name, ok := in[key].(string); ok && kind(name) {
 			return true
 		}
 	}
