@@ -98,7 +98,7 @@ func (a *mlflowAsking) servedAt(uri string, otherwise func(string) httpclient.Re
 	}
 	below := func(root string) func(string) httpclient.Request {
 		return func(p string) httpclient.Request {
-			return httpclient.Request{Path: artifactPath + "/" + strings.Trim(root, "/") + "/" + p}
+			return httpclient.Request{Path: path.Join(artifactPath, root, p)}
 		}
 	}
 	home, _ := url.Parse(a.base) // it was parsed before

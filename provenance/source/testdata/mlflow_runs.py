@@ -2,10 +2,10 @@
 
 usage: MLFLOW_TRACKING_URI=http://127.0.0.1:PORT mlflow_runs.py DIR      (DIR: a folder to work in)
 
-The answer, on the last line, is a JSON object: the ids of the runs, and the sha256 of each artifact file of the run "good".
+The answer, on the last line, is a JSON object: the ids of the runs, of the logged model and of the registered version, and the
+measured auc.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -55,7 +55,10 @@ def train_and_log(client, work):
     mlflow.log_input(test_data, context="eval")
     mlflow.log_input(numbers)
 
-    mlflow.log_metric("auc", auc, dataset=test_data)
+    # Since MLflow 3 it is the logged model that knows what data a metric was measured on.
+    logged = mlflow.sklearn.log_model(model, name="model", serialization_format="cloudpickle",
+                                      signature=infer_signature(train[["income", "debt"]], scores), pip_requirements=["scikit-learn"])
+    mlflow.log_metric("auc", auc, dataset=test_data, model_id=logged.model_id)
     # More than one page of a history, which the tests ask for in pages of 1000.
     client.log_batch(run_id, metrics=[Metric("loss", 1 / (step + 1), 1795311000000 + step, step) for step in range(1000)])
     client.log_batch(run_id, metrics=[Metric("loss", 1 / (step + 1), 1795311000000 + step, step) for step in range(1000, 1500)])
@@ -75,22 +78,17 @@ def train_and_log(client, work):
     mlflow.log_text("fpr,tpr\n" + "".join(f"{x},{y}\n" for x, y in zip(fpr, tpr)), "curves/ roc 100%+ä.csv")
     mlflow.log_text("read from https://lake.example.com/test.csv?sig=" + PLANTED + "\n", "notes/log.txt")
     mlflow.log_text("no plot\n", "train.log")
-    mlflow.sklearn.log_model(model, artifact_path="model", serialization_format="cloudpickle",
-                             signature=infer_signature(train[["income", "debt"]], scores), pip_requirements=["scikit-learn"])
-    return auc
+    return auc, logged.model_id
 
 
-def digests(client, run_id, path=None):
-    """The sha256 and size of each artifact, as the client downloads it."""
-    found = {}
-    for entry in client.list_artifacts(run_id, path):
-        if entry.is_dir:
-            found.update(digests(client, run_id, entry.path))
-            continue
-        with open(client.download_artifacts(run_id, entry.path), "rb") as file:
-            data = file.read()
-        found[entry.path] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-    return found
+def copied_as_files(client, answer):
+    """A run with the files of a model among its own artifacts, as MLflow 2 logged them, and a version registered from there."""
+    with mlflow.start_run(run_name="as before") as run:
+        local = mlflow.artifacts.download_artifacts(f"models:/{answer['logged']}")
+        mlflow.log_artifacts(local, "old/model")
+    answer["before"] = run.info.run_id
+    client.create_registered_model("mortgage-before")
+    client.create_model_version("mortgage-before", f"runs:/{run.info.run_id}/old/model", run.info.run_id)
 
 
 def main(work):
@@ -101,7 +99,7 @@ def main(work):
         answer["parent"] = parent.info.run_id
         with mlflow.start_run(run_name="good one", nested=True) as run:
             answer["good"] = run.info.run_id
-            answer["auc"] = train_and_log(client, work)
+            answer["auc"], answer["logged"] = train_and_log(client, work)
         try:
             with mlflow.start_run(run_name="bad one", nested=True) as run:
                 answer["failed"] = run.info.run_id
@@ -120,8 +118,7 @@ def main(work):
     client.set_model_version_tag("mortgage", version.version, "area", "lending")
     client.set_registered_model_alias("mortgage", "champion", version.version)
     answer["version"] = version.version
-    answer["source"] = version.source
-    answer["artifacts"] = digests(client, answer["good"])
+    copied_as_files(client, answer)
     print(json.dumps(answer))
 
 
