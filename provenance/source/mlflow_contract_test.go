@@ -238,14 +238,15 @@ func contractRegistered(t *testing.T, of MLflow, made logged) {
 func contractFiles(t *testing.T, of MLflow, made logged, dir string) {
 	experiment := collectMLflow(t, of).Experiment.ID
 	model := filepath.Join(dir, experiment, "models", made.Logged, "artifacts")
+	before := filepath.Join(dir, experiment, made.Before, "artifacts", "old", "model")
 	for uri, c := range map[string]struct{ dir, says string }{
 		"models:/mortgage/1":                            {model, "models:/mortgage/1/"},
 		"models:/mortgage@champion":                     {model, "models:/mortgage/1/"},
 		"models:/" + made.Logged:                        {model, "models:/" + made.Logged + "/"},
 		"runs:/" + made.Good + "/model":                 {model, "runs:/" + made.Good + "/model/"}, // since MLflow 3 it lies beside the run
-		"models:/mortgage-before/1":                     {model, "models:/mortgage-before/1/"},
-		"runs:/" + made.Before + "/old/model/":          {model, "runs:/" + made.Before + "/old/model/"},
-		"runs:/" + made.Before + "/old/model/model.pkl": {filepath.Join(model, "model.pkl"), "runs:/" + made.Before + "/old/model/model.pkl"},
+		"models:/mortgage-before/1":                     {before, "models:/mortgage-before/1/"},
+		"runs:/" + made.Before + "/old/model/":          {before, "runs:/" + made.Before + "/old/model/"},
+		"runs:/" + made.Before + "/old/model/model.pkl": {filepath.Join(before, "model.pkl"), "runs:/" + made.Before + "/old/model/model.pkl"},
 		"mlflow-artifacts:/" + experiment + "/models/" + made.Logged + "/artifacts": {model, "mlflow-artifacts:/" + experiment + "/models/" + made.Logged + "/artifacts/"},
 	} {
 		folder, err := of.OpenModel(t.Context(), uri)

@@ -64,11 +64,15 @@ func (m MLflow) OpenModel(ctx context.Context, uri string) (storage.Folder, erro
 	if err != nil {
 		return nil, err
 	}
-	return a.open(ctx, place)
+	folder, err := a.open(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	return folder, nil
 }
 
 // open finds where the model's files lie.
-func (a *mlflowAsking) open(ctx context.Context, p modelPlace) (storage.Folder, error) {
+func (a *mlflowAsking) open(ctx context.Context, p modelPlace) (*mlflowFolder, error) {
 	switch {
 	case p.run != "":
 		return a.openRun(ctx, p.run, p.path)
