@@ -7,11 +7,13 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
 // mlflowMetric is one value of a metric. A logged model's metric says which run logged it, and on what data.
@@ -105,6 +107,10 @@ func (a *mlflowAsking) addHistories(ctx context.Context, r mlflowRun, metrics []
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for i := range metrics {
+		if strings.Contains(metrics[i].key, redact.Removed) { // its name holds a secret, and is not known any more
+			metrics[i].Partial = true
+			continue
+		}
 		group.Go(func() error { return a.addHistory(ctx, r.Info.RunID, &metrics[i], share) })
 	}
 	return group.Wait()

@@ -99,6 +99,21 @@ var personKeys = map[string]bool{"displayname": true, "uniquename": true, "mail"
 	"updated_by": true, "principalname": true, "subjectdescriptor": true, "upn": true, "login": true, "userprincipalname": true, "azureuser": true,
 	"mlflow.user": true, "imageurl": true, "avatar_url": true, "lastmodifiedby": true, "signinaddress": true}
 
+// isMeasured tells a metric of MLflow, which may well be called token_accuracy, from a parameter: it is a number at a time.
+func isMeasured(in map[string]any) bool {
+	if _, timed := in["timestamp"]; !timed {
+		return false
+	}
+	switch value := in["value"].(type) {
+	case json.Number:
+		return true
+	case string:
+		_, err := mlflowNumber(value).decimal()
+		return err == nil
+	}
+	return false
+}
+
 func isObjectID(v any) bool {
 	text, is := v.(string)
 	return is && objectID.MatchString(text)
@@ -108,6 +123,9 @@ func isPersonKey(key string) bool { return personKeys[strings.ToLower(key)] }
 
 // isPairOf tells whether an object is a name and a value, and the name is of a kind.
 func isPairOf(in map[string]any, kind func(string) bool) bool {
+	if isMeasured(in) {
+		return false
+	}
 	for _, key := range []string{"name", "key"} {
 		if name, ok := in[key].(string); ok && kind(name) {
 			return true

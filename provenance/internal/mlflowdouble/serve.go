@@ -148,8 +148,8 @@ func (s *Server) metric(key string, v Value) map[string]any {
 	return map[string]any{"key": key, "value": v.Value, "timestamp": s.int64(v.At), "step": s.int64(v.Step)}
 }
 
-// token is that of the page which begins at an offset: base64, so that it looks like a secret.
-func token(offset int) string {
+// PageToken is that of the page which begins at an offset: base64, so that it looks like a secret.
+func PageToken(offset int) string {
 	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, `{"offset": %d, "filler": "0123456789abcdef0123456789abcdef"}`, offset))
 }
 
@@ -186,7 +186,7 @@ func (s *Server) history(r Run, query url.Values) (map[string]any, *problem) {
 		answer["metrics"] = metrics
 	}
 	if to < len(r.Metrics[key]) {
-		answer["next_page_token"] = token(to)
+		answer["next_page_token"] = PageToken(to)
 	}
 	return answer, nil
 }
@@ -203,7 +203,7 @@ func (s *Server) listing(files map[string]string, dir, given, root string) (map[
 		answer["files"] = entries[from:to]
 	}
 	if to < len(entries) {
-		answer["next_page_token"] = token(to)
+		answer["next_page_token"] = PageToken(to)
 	}
 	return answer, nil
 }
