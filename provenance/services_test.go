@@ -44,13 +44,13 @@ func exampleNotebook(path, by, how, equal string, digest Digest) Notebook {
 func exampleMLflow(answer, plot Stored) MLflowRun {
 	run := MLflowRun{URI: "https://mlflow.contoso.com", RunID: "4be1c0ffee0000000000000000000001", Name: "nightly", Experiment: Experiment{"3", "mortgage"}, Status: "FINISHED",
 		User: Person{Name: "svc-train"}, Parent: "4be1c0ffee0000000000000000000000",
-		Metrics: []Metric{{Name: "auc", Value: "0.8123", Step: 9, At: at(2, 18), Values: 10, Dataset: "applications", On: "9c3a1b2d"}},
+		Metrics: []Metric{{Name: "auc", Value: "0.8123", Step: 9, At: at(2, 18), Values: 10, Dataset: "applications", On: "9c3a1b2d", Partial: true}},
 		Params:  map[string]string{"max_depth": "7"}, Tags: map[string]string{"area": "north"},
 		GitURL: "https://dev.azure.com/contoso/Mortgage/_git/mortgage", GitCommit: strings.Repeat("5", 40),
 		Inputs: []Dataset{{Name: "mortgages", Claimed: "1f00c0de", Kind: "azure_blob", Role: "training", Version: "3",
 			Source: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/part-00001.parquet"}},
 		Allowed:   []string{"https://example.com/public/"},
-		Artifacts: []Artifact{{Path: "roc.png", Size: 3000, Digest: plot.Digest, Stored: plot}, {Path: "model/model.pkl", Size: 40321}},
+		Artifacts: []Artifact{{Path: "roc.png", Size: 3000, Digest: plot.Digest, Redacted: true, Stored: plot}, {Path: "model/model.pkl", Size: 40321}},
 		Started:   at(2, 2), Ended: at(2, 19)}
 	run.Grounds, run.Answered = reported(answer)
 	return run

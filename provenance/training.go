@@ -120,6 +120,7 @@ type Metric struct {
 	Values  int64     `json:"values,string"`     // how many its history has; the history is in the stored answer
 	Dataset string    `json:"dataset,omitempty"` // name of the dataset that it was measured on, where the run says so
 	On      string    `json:"on,omitempty"`      // the digest that the run gives of that dataset: a claim, not one of its bytes
+	Partial bool      `json:"partial,omitempty"` // the history is too long to be kept: Values counts what was kept of it
 }
 
 // Dataset is an input that a run logged.
@@ -137,7 +138,9 @@ type Artifact struct {
 	Path   string `json:"path"`
 	Size   int64  `json:"size,string"`
 	Digest Digest `json:"digest,omitzero"` // sha256, of those that lie beside the image: small plots and curves
-	Stored Stored `json:"-"`
+	// Redacted says that something was taken out of it: Digest is of what lies beside the image, not of the run's file.
+	Redacted bool   `json:"redacted,omitempty"`
+	Stored   Stored `json:"-"`
 }
 
 // The kinds of runs that a registered model can name.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
 // redactor takes secrets out of a decoded JSON answer and remembers where they were.
@@ -27,7 +28,7 @@ func (r *redactor) value(path string, v any) any {
 	case []any:
 		return r.array(path, v)
 	case string:
-		if inner, ok := r.embedded(path, v); ok {
+		if inner, is := r.nested(path, v); is {
 			return inner
 		}
 		return r.note(path, v, r.text(v))
@@ -35,36 +36,46 @@ func (r *redactor) value(path string, v any) any {
 	return v
 }
 
-// embedded redacts JSON that stands in a string, as Azure DevOps writes the parameters of a build. It stays as it is if nothing
-// in it is secret.
-func (r *redactor) embedded(path, s string) (string, bool) {
-	if begin := strings.TrimSpace(s); begin == "" || !strings.Contains("{[", begin[:1]) || !json.Valid([]byte(s)) {
+// nested redacts JSON that is written as text, as MLflow writes the sources of datasets, and Azure DevOps the parameters of builds. Text in which nothing is removed stays
+// as it is.
+func (r *redactor) nested(path, text string) (string, bool) {
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || strictjson.Check([]byte(text), maxNested) != nil {
 		return "", false
 	}
-	decoder := json.NewDecoder(strings.NewReader(s))
+	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
-	var inner any
-	if err := decoder.Decode(&inner); err != nil {
+	var decoded any
+	if decoder.Decode(&decoded) != nil {
 		return "", false
 	}
-	before := len(r.removed)
-	redacted, err := canonicalJSON(r.value(path, inner))
+	as, err := canonicalJSON(decoded)
 	if err != nil {
 		return "", false
 	}
-	if len(r.removed) == before {
-		return r.note(path, s, r.text(s)), true
+	before := len(r.removed)
+	redacted, err := canonicalJSON(r.value(path, decoded))
+	switch {
+	case err != nil:
+		return "", false
+	case string(redacted) == string(as):
+		return text, true
+	case len(r.removed) == before: // a key was a secret
+		r.removed = append(r.removed, path)
 	}
 	return string(redacted), true
 }
 
+// maxNested bounds the depth of JSON in text.
+const maxNested = 64
+
 // object redacts the values of secret-looking names, also where name and value are written as {"name":…,"value":…}.
 func (r *redactor) object(path string, in map[string]any) map[string]any {
 	out := make(map[string]any, len(in))
-	pair, person := isSecretPair(in), isPerson(in)
+	person := isPerson(in)
+	pair := isPairOf(in, redact.IsSecretName) || r.anonymous && isPairOf(in, isPersonKey) && !isObjectID(in["value"])
 	for _, key := range sortedKeys(in) {
 		at := path + "." + jsonKey(r.text(key))
-		if name, isText := in[key].(string); isText && r.anonymous && (person || personKeys[strings.ToLower(key)]) && !impersonal(key, name) {
+		if name, isText := in[key].(string); isText && r.anonymous && (person || isPersonKey(key)) && !impersonal(key, name) {
 			out[r.text(key)] = r.drop(at, name)
 			continue
 		}
@@ -112,9 +123,35 @@ var personKeys = map[string]bool{"displayname": true, "uniquename": true, "mail"
 	"mlflow.user": true, "imageurl": true, "avatar_url": true, "lastmodifiedby": true, "signinaddress": true,
 	"providerdisplayname": true, "customdisplayname": true, "directoryalias": true, "pr.sender.name": true, "pr.sender.avatarurl": true}
 
-func isSecretPair(in map[string]any) bool {
+// isMeasured tells a metric of MLflow, which may well be called token_accuracy, from a parameter: it is a number at a time.
+func isMeasured(in map[string]any) bool {
+	if _, timed := in["timestamp"]; !timed {
+		return false
+	}
+	switch value := in["value"].(type) {
+	case json.Number:
+		return true
+	case string:
+		_, err := mlflowNumber(value).decimal()
+		return err == nil
+	}
+	return false
+}
+
+func isObjectID(v any) bool {
+	text, is := v.(string)
+	return is && objectID.MatchString(text)
+}
+
+func isPersonKey(key string) bool { return personKeys[strings.ToLower(key)] }
+
+// isPairOf tells whether an object is a name and a value, and the name is of a kind.
+func isPairOf(in map[string]any, kind func(string) bool) bool {
+	if isMeasured(in) {
+		return false
+	}
 	for _, key := range []string{"name", "key"} {
-		if name, ok := in[key].(string); ok && redact.IsSecretName(name) {
+		if name, ok := in[key].(string); ok && kind(name) {
 			return true
 		}
 	}
@@ -132,7 +169,7 @@ func (r *redactor) array(path string, in []any) []any {
 		case isText && secretNext:
 			out[i] = r.drop(at, v)
 		case isText:
-			if inner, ok := r.embedded(at, text); ok {
+			if inner, ok := r.nested(at, text); ok {
 				out[i] = inner
 			} else {
 				out[i] = r.note(at, text, r.argument(text))
