@@ -1,18 +1,13 @@
 package main
 
 import (
-	"context"
 	"net/http"
-	"path"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
-	"github.com/seed-3480f271/provenance/provenance/folder"
 	"github.com/seed-3480f271/provenance/provenance/image"
 	"github.com/seed-3480f271/provenance/provenance/source"
-	"github.com/seed-3480f271/provenance/provenance/storage"
 	"golang.org/x/sync/errgroup"
 )
 

@@ -254,7 +254,7 @@ func contractFiles(t *testing.T, of MLflow, made logged, dir string) {
 			t.Errorf("%s: %v", uri, err)
 			continue
 		}
-		got, want := filesOf(t, folder), filesBelow(t, c.dir)
+		got, want := modelFilesOf(t, folder), filesBelow(t, c.dir)
 		if len(want) == 0 || !maps.Equal(got, want) || folder.URI() != c.says {
 			t.Errorf("%s (%s) holds %d files: %v", uri, folder.URI(), len(got), slices.Sorted(maps.Keys(got)))
 		}
@@ -268,7 +268,7 @@ func contractFiles(t *testing.T, of MLflow, made logged, dir string) {
 }
 
 // filesOf reads a folder through storage.Folder.
-func filesOf(t *testing.T, folder storage.Folder) map[string]string {
+func modelFilesOf(t *testing.T, folder storage.Folder) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := folder.List(t.Context(), func(o storage.Object) error {

@@ -66,7 +66,7 @@ func TestMLflowModelPlaces(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got := filesOf(t, folder); !maps.Equal(got, modelFiles) || folder.URI() != c.says || folder.Workers() < 1 {
+		if got := modelFilesOf(t, folder); !maps.Equal(got, modelFiles) || folder.URI() != c.says || folder.Workers() < 1 {
 			t.Errorf("%s: %s holds %q", name, folder.URI(), got)
 		}
 	}
@@ -79,7 +79,7 @@ func TestMLflowModelOfOneFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := filesOf(t, folder); !maps.Equal(got, want) || folder.URI() != "runs:/"+mlflowRun1+"/"+path {
+		if got := modelFilesOf(t, folder); !maps.Equal(got, want) || folder.URI() != "runs:/"+mlflowRun1+"/"+path {
 			t.Errorf("%s holds %q", folder.URI(), got)
 		}
 	}

@@ -39,7 +39,7 @@ func (r *redactor) value(path string, v any) any {
 // nested redacts JSON that is written as text, as MLflow writes the sources of datasets, and Azure DevOps the parameters of builds. Text in which nothing is removed stays
 // as it is.
 func (r *redactor) nested(path, text string) (string, bool) {
-	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || strictjson.Check([]byte(text), maxNested) != nil {
+	if begin := strings.TrimSpace(text); !strings.HasPrefix(begin, "{") && !strings.HasPrefix(begin, "[") || strictjson.Check([]byte(text), maxNested) != nil {
 		return "", false
 	}
 	decoder := json.NewDecoder(strings.NewReader(text))

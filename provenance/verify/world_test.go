@@ -112,7 +112,7 @@ func goodNight(t testing.TB) *night {
 		data: []provenance.Folder{folder(t, "train", "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/", "b")},
 		databricks: &provenance.DatabricksRun{Grounds: provenance.Grounds{Basis: provenance.Reported}, Host: "https://adb-1.2.azuredatabricks.net",
 			RunID: "81462", Result: "SUCCESS", PageURL: "https://adb-1.2.azuredatabricks.net/?o=1#job/12/run/9", Answered: provenance.Answered{AskedAt: started,
-			Answer: stored(t, "databricks-run-81462.json", "e")}},
+				Answer: stored(t, "databricks-run-81462.json", "e")}},
 		model: &provenance.Model{Grounds: provenance.Grounds{Basis: provenance.Observed}, Name: "mortgage", Version: "7",
 			URI: "abfss://models@contoso.dfs.core.windows.net/mortgage/7/model.bin", Digest: digest(t, provenance.DirHash, "f"), Files: 1, Bytes: 40321,
 			Locations: []provenance.Location{{Platform: "linux/amd64", Path: "/app/model.bin"}, {Platform: "linux/arm64/v8", Path: "/app/model.bin"}},
