@@ -86,8 +86,20 @@ func Is(ctx context.Context, f storage.Folder) (bool, error) {
 //
 // What does not hold, a version that is not there included, is *provenance.Refused, code data.delta.
 func Open(ctx context.Context, f storage.Folder, at At, dir string) (*Table, error) {
-	l, err := listLog(ctx, f, dir)
+	l, err := listLog(ctx, f, nil, dir)
 	if err != nil {
+		return nil, err
+	}
+	s, err := l.open(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return s.table(f, at)
+}
+
+// open is the state of a version, checked.
+func (l *log) open(ctx context.Context, at At) (*state, error) {
+	if err := l.checkStaged(at); err != nil {
 		return nil, err
 	}
 	version, err := l.choose(ctx, at)
@@ -104,10 +116,15 @@ func Open(ctx context.Context, f storage.Folder, at At, dir string) (*Table, err
 	if err := s.checkTime(at); err != nil {
 		return nil, err
 	}
-	if err := l.checkSum(ctx, s); err != nil {
-		return nil, err
+	return s, l.checkSum(ctx, s)
+}
+
+// checkStaged refuses a log with commits that wait for a catalog. They do not matter to a version before them that is named.
+func (l *log) checkStaged(at At) error {
+	if l.staged.file.Name == "" || at.Version != nil && *at.Version < l.staged.version {
+		return nil
 	}
-	return s.table(f, at)
+	return refuseCatalog("it has the staged commit " + l.staged.file.Name)
 }
 
 // refuse is the one kind of refusal of this package.
@@ -141,24 +158,4 @@ func (t *Table) Workers() int { return t.folder.Workers() }
 // Open opens a file of List.
 func (t *Table) Open(ctx context.Context, o storage.Object) (io.ReadCloser, error) {
 	return t.folder.Open(ctx, o)
-}
-
-// Recorded shows only those files of f whose names are known: a table goes on getting files, which do not belong to the
-// version that was recorded.
-func Recorded(f storage.Folder, names func(string) bool) storage.Folder {
-	return recorded{f, names}
-}
-
-type recorded struct {
-	storage.Folder
-	names func(string) bool
-}
-
-func (r recorded) List(ctx context.Context, yield func(storage.Object) error) error {
-	return r.Folder.List(ctx, func(o storage.Object) error {
-		if !r.names(o.Name) {
-			return nil
-		}
-		return yield(o)
-	})
 }
