@@ -49,10 +49,11 @@ func (j *job) recheck(img *image.Image) verify.Recheck {
 type recordedFolder struct {
 	storage.Folder
 	done  func() error
-	wrong error // why its version of a Delta table cannot be read as it was recorded; changes of its files say more
+	wrong error // why its version of a Delta table is not read as it was recorded; changes of recorded files say more
 }
 
-// openRecorded opens a recorded folder. Of a Delta table it shows the version that was recorded, as its log says now.
+// openRecorded opens a recorded folder. Of a Delta table it shows the files of the version that was
+// recorded, and the log is read again.
 func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *folder.Index, dir string) (*recordedFolder, error) {
 	opened, err := storage.Open(ctx, f.URI, j.storageOptions())
 	if err != nil {
@@ -68,11 +69,8 @@ func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *fold
 	if err != nil {
 		return nil, err
 	}
-	table, wrong := delta.Reopen(ctx, opened, f.Delta.Version, known, dir)
-	if wrong != nil {
-		table = nil
-	}
-	return &recordedFolder{delta.Recorded(opened, known, table), done, wrong}, nil
+	wrong := delta.Reread(ctx, opened, f.Delta.Version, known, dir)
+	return &recordedFolder{delta.Recorded(opened, known), done, wrong}, nil
 }
 
 // fetchIndex reads a folder's index from beside the image into dir.

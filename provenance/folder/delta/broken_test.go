@@ -280,7 +280,7 @@ func TestRecorded(t *testing.T) {
 	for _, name := range data {
 		known[name] = true
 	}
-	view := Recorded(openFolder(t, dir), func(name string) bool { return known[name] }, nil)
+	view := Recorded(openFolder(t, dir), func(name string) bool { return known[name] })
 	gotData, gotLog, err := listed(t, view)
 	if err != nil || strings.Join(gotData, " ") != strings.Join(data, " ") || len(gotLog) != 0 || len(log) != 3 {
 		t.Errorf("%v %v, %v", gotData, gotLog, err)

@@ -6,7 +6,13 @@
 // complete checkpoint that is not newer than the version, then commit by commit. What would let two readers see different
 // files is refused, code data.delta: a missing commit, a feature that is not known, a catalog that decides on commits, a
 // checkpoint that says something else than the commits before it, a compacted log that says something else than the commits
-// it stands for, a checksum that does not fit, a file outside the folder, a file that is gone or has another size.
+// it stands for, a checksum that does not fit, a file outside the folder, a file that is gone or has another size, a file of
+// the log whose name only some readers know, a column of a checkpoint that only some of them read.
+//
+// A file is opened by its decoded path, and removed by its path as it is written: "p%61rt" and "part" are one file to open, and
+// two to remove, at least for some readers. So an action whose path is that of an active file, but is written in another way,
+// is refused. An in-commit timestamp says when a version was made where the newest metaData has enabled it, from the version
+// on that it names; else the time of the commit's file does.
 //
 // Compared are the files, their sizes, deletion vectors and partition values, the protocol, the table's id, its schema, its
 // partition columns and its configuration. Partition values are compared as text, and where texts differ by their types:
@@ -15,14 +21,16 @@
 // known; values that a checkpoint has as partitionValues_parsed only.
 //
 // What a checkpoint has beyond partition values is not compared: statistics, and partitionValues_parsed beside
-// partitionValues. A reader that skips files by forged ones could read fewer rows. A log under a retention policy cannot be
-// forged afterwards, and every file of it that defines the version is in the digest; a compacted log is, where readers may take
-// it instead of commits after the checkpoint.
+// partitionValues. A reader that skips files by forged ones could read fewer rows. Every file of the log that defines the
+// version is in the digest; a compacted log is, where readers may take it instead of commits after the checkpoint. A retention
+// policy keeps those files as they are, but it lets others be added, and readers may prefer those: a later checkpoint above
+// all. [Reread] finds out, at the time when it is asked.
 //
 // A log is foreign text. Lines of JSON, pages of Parquet, depths and counts are bounded before they are read. Memory is
 // about 64 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names, and their partition
 // values by a hash of 64 bits until they have been compared. It has a key of this process, so that nobody can look for other
-// values with the same.
+// values with the same; the hash of 32 bits of a path as it is written has it, too. A version of more files than a folder may
+// have is not read.
 package delta
 
 import (
@@ -44,7 +52,8 @@ const logDir = "_delta_log"
 type At struct {
 	Version *int64
 	// Before chooses the newest version that was committed at or before it, where Version is nil. A commit's time is its
-	// in-commit timestamp, or else the modification time of its file, of which Azure tells whole seconds.
+	// in-commit timestamp, if the table has enabled those, or else the modification time of its file, of which Azure tells
+	// whole seconds.
 	Before time.Time
 }
 

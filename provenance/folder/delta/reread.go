@@ -5,54 +5,43 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// Reopen opens a version that was recorded. Nothing keeps files from being added to its log, in a locked container neither,
-// and readers prefer a newer checkpoint to the one that was recorded. A log that defines the version by files that are not
-// known has to lead to what the known ones alone lead to: the same files, sizes, deletion vectors and partition values, the
-// same protocol and metaData. If it does not, that is *provenance.Refused, code data.delta; any other error is that nobody
-// could tell.
-func Reopen(ctx context.Context, f storage.Folder, version int64, known func(string) bool, dir string) (*Table, error) {
+// Reread reads a version again that was recorded, and gives no error where it is still the same. Nothing keeps files from being
+// added to its log, in a locked container neither, and readers prefer a newer checkpoint to the one that was recorded. Where
+// files define the version that are not known, all have to lead to what the known ones alone lead to: the same files, sizes,
+// deletion vectors and partition values, the same protocol and metaData. If they do not, that is *provenance.Refused, code
+// data.delta; any other error is that nobody could tell. Whether the known files are still there, and the same, is not looked at.
+func Reread(ctx context.Context, f storage.Folder, version int64, known func(string) bool, dir string) error {
 	l, err := listLog(ctx, f, nil, dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	at := At{Version: &version}
-	s, err := l.open(ctx, at)
-	if err != nil {
-		return nil, err
+	s, err := l.open(ctx, At{Version: &version})
+	if err != nil || s.knows(known) {
+		return err
 	}
 	by := readingOf(s.metadata)
-	t, err := s.table(f, at)
-	if err != nil || t.knows(known) {
-		return t, err
-	}
 	before, err := listLog(ctx, f, known, dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	was, err := before.outcome(ctx, version, by)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now, err := l.outcome(ctx, version, by)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return t, now.compare(was)
+	return now.compare(was)
 }
 
 // knows tells whether all files of the log that define the version are known.
-func (t *Table) knows(known func(string) bool) bool {
-	for name := range t.log {
-		if !known(name) {
-			return false
-		}
-	}
-	return true
+func (s *state) knows(known func(string) bool) bool {
+	return !slices.ContainsFunc(s.log, func(o storage.Object) bool { return !known(logDir + "/" + o.Name) })
 }
 
 // outcome is what a replay has led to.
@@ -103,28 +92,20 @@ func (o *outcome) doubt(was *outcome) error {
 	return nil
 }
 
-// Recorded shows a version that was recorded in f: the files of its log that are known, and the data files and deletion
-// vectors that it has as now says. Without now these are the known ones. A table goes on getting files that do not belong to
-// the version.
-func Recorded(f storage.Folder, known func(string) bool, now *Table) storage.Folder {
-	return recorded{f, func(name string) bool {
-		if now == nil || strings.HasPrefix(name, logDir+"/") {
-			return known(name)
-		}
-		_, has := now.find(name)
-		return has
-	}}
+// Recorded shows only those files of f whose names are known: a table goes on getting files, which do not belong to the
+// version that was recorded. Of files that were added to its log, and do, [Reread] tells.
+func Recorded(f storage.Folder, known func(string) bool) storage.Folder {
+	return recorded{f, known}
 }
 
-// recorded shows some files of a folder.
 type recorded struct {
 	storage.Folder
-	shows func(string) bool
+	known func(string) bool
 }
 
 func (r recorded) List(ctx context.Context, yield func(storage.Object) error) error {
 	return r.Folder.List(ctx, func(o storage.Object) error {
-		if !r.shows(o.Name) {
+		if !r.known(o.Name) {
 			return nil
 		}
 		return yield(o)
