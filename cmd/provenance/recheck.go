@@ -52,8 +52,8 @@ type recordedFolder struct {
 	wrong error // why its version of a Delta table is not read as it was recorded; changes of recorded files say more
 }
 
-// openRecorded opens a recorded folder. Of a Delta table it shows the files of the version that was
-// recorded, and the log is read again.
+// openRecorded opens a recorded folder. Of a Delta table it shows the files of the version that was recorded, and its log is
+// read again.
 func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *folder.Index, dir string) (*recordedFolder, error) {
 	opened, err := storage.Open(ctx, f.URI, j.storageOptions())
 	if err != nil {

@@ -27,7 +27,7 @@
 // all. [Reread] finds out, at the time when it is asked.
 //
 // A log is foreign text. Lines of JSON, pages of Parquet, depths and counts are bounded before they are read. Memory is
-// about 64 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names, and their partition
+// about 70 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names, and their partition
 // values by a hash of 64 bits until they have been compared. It has a key of this process, so that nobody can look for other
 // values with the same; the hash of 32 bits of a path as it is written has it, too. A version of more files than a folder may
 // have is not read.
