@@ -28,34 +28,49 @@ func (j *job) recheck(img *image.Image) verify.Recheck {
 		if err != nil {
 			return verify.Changes{}, err
 		}
-		opened, done, err := j.openRecorded(ctx, f, index)
+		opened, err := j.openRecorded(ctx, f, index, o.Dir)
 		if err != nil {
 			return verify.Changes{}, err
 		}
 		defer j.startProgress()()
-		changes, err := folder.Recheck(ctx, opened, index, string(mode), o)
-		if err = cmp.Or(err, done()); err != nil {
+		changes, err := folder.Recheck(ctx, opened.Folder, index, string(mode), o)
+		if err = cmp.Or(err, opened.done()); err != nil {
 			return verify.Changes{}, err
+		}
+		if changes.Empty() && opened.wrong != nil {
+			return verify.Changes{}, opened.wrong
 		}
 		return verify.Changes{Added: converted(changes.Added), Removed: converted(changes.Removed), Modified: converted(changes.Modified),
 			More: verify.Counts(changes.More)}, nil
 	}
 }
 
-// openRecorded opens a recorded folder; of a Delta table only the files of the version that was recorded. done ends that.
-func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *folder.Index) (opened storage.Folder, done func() error, err error) {
-	done = func() error { return nil }
-	if opened, err = storage.Open(ctx, f.URI, j.storageOptions()); err != nil {
-		return nil, nil, err
+// recordedFolder is a folder to compare with its record.
+type recordedFolder struct {
+	storage.Folder
+	done  func() error
+	wrong error // why its version of a Delta table is not read as it was recorded; changes of recorded files say more
+}
+
+// openRecorded opens a recorded folder. Of a Delta table it shows the files of the version that was recorded, and its log is
+// read again.
+func (j *job) openRecorded(ctx context.Context, f provenance.Folder, index *folder.Index, dir string) (*recordedFolder, error) {
+	opened, err := storage.Open(ctx, f.URI, j.storageOptions())
+	if err != nil {
+		return nil, err
 	}
 	if opened.URI() != f.URI { // a link has been put into its path
-		return nil, nil, provenance.Refuse("recheck.moved", "", "%s leads to %s now", f.URI, opened.URI())
+		return nil, provenance.Refuse("recheck.moved", "", "%s leads to %s now", f.URI, opened.URI())
 	}
 	if f.Delta == nil {
-		return opened, done, nil
+		return &recordedFolder{opened, func() error { return nil }, nil}, nil
 	}
 	known, done, err := index.Names()
-	return delta.Recorded(opened, known), done, err
+	if err != nil {
+		return nil, err
+	}
+	wrong := delta.Reread(ctx, opened, f.Delta.Version, known, dir)
+	return &recordedFolder{delta.Recorded(opened, known), done, wrong}, nil
 }
 
 // fetchIndex reads a folder's index from beside the image into dir.

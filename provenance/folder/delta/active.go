@@ -4,23 +4,30 @@ import "iter"
 
 // file is what is compared of an active file.
 type file struct {
-	size   int64
-	values uint64 // the sum of its partition values
+	size     int64
+	values   uint64 // the sum of its partition values
+	spelling uint32 // a hash of its path as it is written
 }
 
 // active are the active files of a table. What is known of them stands in lists, and not in the map, which has room for
 // twice as many; and sums can be forgotten before the rest.
 type active struct {
-	places map[key]uint32
-	sizes  []int64
-	sums   []uint64
-	free   []uint32    // places of files that were removed
-	total  fingerprint // of all, up to a constant
+	places    map[key]uint32
+	sizes     []int64
+	sums      []uint64
+	spellings []uint32
+	free      []uint32    // places of files that were removed
+	total     fingerprint // of all, up to a constant
 }
 
 func newActive() *active { return &active{places: map[key]uint32{}} }
 
 func (a *active) len() int { return len(a.places) }
+
+func (a *active) has(k key) bool {
+	_, ok := a.places[k]
+	return ok
+}
 
 func (a *active) get(k key) (file, bool) {
 	place, ok := a.places[k]
@@ -34,7 +41,7 @@ func (a *active) at(place uint32) file {
 	if a.sums == nil {
 		return file{size: a.sizes[place]}
 	}
-	return file{a.sizes[place], a.sums[place]}
+	return file{a.sizes[place], a.sums[place], a.spellings[place]}
 }
 
 // put makes a file active.
@@ -44,11 +51,11 @@ func (a *active) put(k key, f file) {
 	if last := len(a.free) - 1; last >= 0 {
 		place := a.free[last]
 		a.free = a.free[:last]
-		a.places[k], a.sizes[place], a.sums[place] = place, f.size, f.values
+		a.places[k], a.sizes[place], a.sums[place], a.spellings[place] = place, f.size, f.values, f.spelling
 		return
 	}
 	a.places[k] = uint32(len(a.sizes))
-	a.sizes, a.sums = append(a.sizes, f.size), append(a.sums, f.values)
+	a.sizes, a.sums, a.spellings = append(a.sizes, f.size), append(a.sums, f.values), append(a.spellings, f.spelling)
 }
 
 func (a *active) drop(k key) {
@@ -72,8 +79,8 @@ func (a *active) unmark() {
 	}
 }
 
-// forget forgets partition values, when everything has been compared.
-func (a *active) forget() { a.sums, a.free = nil, nil }
+// forget forgets partition values and spellings, when everything has been compared.
+func (a *active) forget() { a.sums, a.spellings, a.free = nil, nil, nil }
 
 func (a *active) all() iter.Seq2[key, file] {
 	return func(yield func(key, file) bool) {

@@ -3,6 +3,7 @@ package delta
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -61,18 +62,14 @@ func (l *log) readCompacted(ctx context.Context, s *state, c compacted) (*compac
 	err = eachLine(c.file.Name, body, func(a action) error {
 		switch {
 		case a.add != nil:
-			k, _, _ := keyOfFile(*a.add)
-			after.added = append(after.added, k)
-			out.replace(s, k)
-			out.files.add(k, file{a.add.size, a.add.sum(s.reading)})
+			id := a.add.identify()
+			out.files.add(id.key, file{a.add.size, a.add.sum(s.reading), id.spelling})
+			return errors.Join(after.note(&after.added, id.key), out.replace(s, id))
 		case a.remove != nil:
-			k, _, _ := keyOfFile(*a.remove)
-			after.removed = append(after.removed, k)
-			out.replace(s, k)
-		default:
-			return after.apply(a)
+			id := a.remove.identify()
+			return errors.Join(after.note(&after.removed, id.key), out.replace(s, id))
 		}
-		return nil
+		return after.apply(a)
 	})
 	if err != nil {
 		return nil, err
@@ -82,10 +79,12 @@ func (l *log) readCompacted(ctx context.Context, s *state, c compacted) (*compac
 }
 
 // replace takes away a file that was active before.
-func (c *compaction) replace(s *state, k key) {
-	if f, ok := s.active.get(k); ok {
-		c.files.take(k, f)
+func (c *compaction) replace(s *state, id identity) error {
+	f, ok, err := s.find(id)
+	if ok {
+		c.files.take(id.key, f)
 	}
+	return err
 }
 
 // end refuses a compacted log that says two things of one file.

@@ -51,7 +51,7 @@ func (s *state) compare(ctx context.Context, l *log, c *checkpoint) ([]storage.O
 	files, err := l.readCheckpoint(ctx, c, func(a action) error {
 		switch {
 		case a.add != nil:
-			d.see(*a.add)
+			return d.see(*a.add)
 		case a.remove != nil:
 		case a.checkpoint != nil:
 			return c.checkVersion(*a.checkpoint)
@@ -70,14 +70,17 @@ func (s *state) compare(ctx context.Context, l *log, c *checkpoint) ([]storage.O
 	return files, d.judge(c)
 }
 
-func (d *difference) see(f fileAction) {
-	k, _, _ := keyOfFile(f)
-	was, ok := d.state.active.get(k)
+func (d *difference) see(f fileAction) error {
+	id := f.identify()
+	was, ok, err := d.state.find(id)
+	if err != nil {
+		return err
+	}
 	if !ok || was.size != f.size {
 		d.only.add(f.path)
-		return
+		return nil
 	}
-	d.state.active.mark(k)
+	d.state.active.mark(id.key)
 	d.seen++
 	switch sum, r := f.sum(d.state.reading), d.state.reading; {
 	case sum == unknownValues || was.values == unknownValues:
@@ -88,6 +91,7 @@ func (d *difference) see(f fileAction) {
 	default:
 		d.other.add(f.path)
 	}
+	return nil
 }
 
 // judge refuses what differs, and warns of what cannot be told.

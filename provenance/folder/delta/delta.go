@@ -6,7 +6,13 @@
 // complete checkpoint that is not newer than the version, then commit by commit. What would let two readers see different
 // files is refused, code data.delta: a missing commit, a feature that is not known, a catalog that decides on commits, a
 // checkpoint that says something else than the commits before it, a compacted log that says something else than the commits
-// it stands for, a checksum that does not fit, a file outside the folder, a file that is gone or has another size.
+// it stands for, a checksum that does not fit, a file outside the folder, a file that is gone or has another size, a file of
+// the log whose name only some readers know, a column of a checkpoint that only some of them read.
+//
+// A file is opened by its decoded path, and removed by its path as it is written: "p%61rt" and "part" are one file to open, and
+// two to remove, at least for some readers. So an action whose path is that of an active file, but is written in another way,
+// is refused. An in-commit timestamp says when a version was made where the newest metaData has enabled it, from the version
+// on that it names; else the time of the commit's file does.
 //
 // Compared are the files, their sizes, deletion vectors and partition values, the protocol, the table's id, its schema, its
 // partition columns and its configuration. Partition values are compared as text, and where texts differ by their types:
@@ -15,14 +21,16 @@
 // known; values that a checkpoint has as partitionValues_parsed only.
 //
 // What a checkpoint has beyond partition values is not compared: statistics, and partitionValues_parsed beside
-// partitionValues. A reader that skips files by forged ones could read fewer rows. A log under a retention policy cannot be
-// forged afterwards, and every file of it that defines the version is in the digest; a compacted log is, where readers may take
-// it instead of commits after the checkpoint.
+// partitionValues. A reader that skips files by forged ones could read fewer rows. Every file of the log that defines the
+// version is in the digest; a compacted log is, where readers may take it instead of commits after the checkpoint. A retention
+// policy keeps those files as they are, but it lets others be added, and readers may prefer those: a later checkpoint above
+// all. [Reread] finds out, at the time when it is asked.
 //
 // A log is foreign text. Lines of JSON, pages of Parquet, depths and counts are bounded before they are read. Memory is
-// about 64 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names, and their partition
+// about 70 MiB for a million active files: they are known by 128 bits of the SHA-256 of their names, and their partition
 // values by a hash of 64 bits until they have been compared. It has a key of this process, so that nobody can look for other
-// values with the same.
+// values with the same; the hash of 32 bits of a path as it is written has it, too. A version of more files than a folder may
+// have is not read.
 package delta
 
 import (
@@ -44,7 +52,8 @@ const logDir = "_delta_log"
 type At struct {
 	Version *int64
 	// Before chooses the newest version that was committed at or before it, where Version is nil. A commit's time is its
-	// in-commit timestamp, or else the modification time of its file, of which Azure tells whole seconds.
+	// in-commit timestamp, if the table has enabled those, or else the modification time of its file, of which Azure tells
+	// whole seconds.
 	Before time.Time
 }
 
@@ -86,8 +95,20 @@ func Is(ctx context.Context, f storage.Folder) (bool, error) {
 //
 // What does not hold, a version that is not there included, is *provenance.Refused, code data.delta.
 func Open(ctx context.Context, f storage.Folder, at At, dir string) (*Table, error) {
-	l, err := listLog(ctx, f, dir)
+	l, err := listLog(ctx, f, nil, dir)
 	if err != nil {
+		return nil, err
+	}
+	s, err := l.open(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	return s.table(f, at)
+}
+
+// open is the state of a version, checked.
+func (l *log) open(ctx context.Context, at At) (*state, error) {
+	if err := l.checkStaged(at); err != nil {
 		return nil, err
 	}
 	version, err := l.choose(ctx, at)
@@ -104,10 +125,15 @@ func Open(ctx context.Context, f storage.Folder, at At, dir string) (*Table, err
 	if err := s.checkTime(at); err != nil {
 		return nil, err
 	}
-	if err := l.checkSum(ctx, s); err != nil {
-		return nil, err
+	return s, l.checkSum(ctx, s)
+}
+
+// checkStaged refuses a log with commits that wait for a catalog. They do not matter to a version before them that is named.
+func (l *log) checkStaged(at At) error {
+	if l.staged.file.Name == "" || at.Version != nil && *at.Version < l.staged.version {
+		return nil
 	}
-	return s.table(f, at)
+	return refuseCatalog("it has the staged commit " + l.staged.file.Name)
 }
 
 // refuse is the one kind of refusal of this package.
@@ -141,24 +167,4 @@ func (t *Table) Workers() int { return t.folder.Workers() }
 // Open opens a file of List.
 func (t *Table) Open(ctx context.Context, o storage.Object) (io.ReadCloser, error) {
 	return t.folder.Open(ctx, o)
-}
-
-// Recorded shows only those files of f whose names are known: a table goes on getting files, which do not belong to the
-// version that was recorded.
-func Recorded(f storage.Folder, names func(string) bool) storage.Folder {
-	return recorded{f, names}
-}
-
-type recorded struct {
-	storage.Folder
-	names func(string) bool
-}
-
-func (r recorded) List(ctx context.Context, yield func(storage.Object) error) error {
-	return r.Folder.List(ctx, func(o storage.Object) error {
-		if !r.names(o.Name) {
-			return nil
-		}
-		return yield(o)
-	})
 }

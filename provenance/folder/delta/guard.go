@@ -22,7 +22,9 @@ const (
 	maxFooter = 16 << 20 // bytes
 	maxPage   = 16 << 20 // bytes, uncompressed
 	maxValues = 8 << 20  // of a page
-	maxRows   = 1 << 27  // of a file
+	maxRows   = 1 << 25  // of a file
+	freeRows  = 100_000  // however short the file is; beyond them, at most
+	denseRows = 4        // for each byte of it: a path alone takes more, and rows of nothing but null take none
 	maxChunks = 1 << 20  // columns × row groups
 	maxHeader = 64 << 10 // bytes of a page's header
 	maxSchema = 10_000   // columns and groups of columns
@@ -97,8 +99,9 @@ func (g *guard) shape() error {
 		if len(group.Columns) != leaves || group.NumRows < 0 {
 			return errCorrupt
 		}
-		if g.rows += group.NumRows; g.rows > maxRows || group.NumRows > maxRows {
-			return tooMuch("it has more than %d rows", maxRows)
+		most := min(maxRows, freeRows+denseRows*g.size)
+		if g.rows += group.NumRows; g.rows > most || group.NumRows > most {
+			return tooMuch("it has more than %d rows in %d bytes", most, g.size)
 		}
 	}
 	return nil

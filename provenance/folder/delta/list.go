@@ -47,15 +47,21 @@ func (t *Table) newFound() *found {
 // see tells whether o belongs to the version.
 func (f *found) see(o storage.Object) (bool, error) {
 	if was, ok := f.Table.log[o.Name]; ok {
+		if f.log[o.Name] {
+			return false, errTwice(o)
+		}
 		f.log[o.Name] = true
 		if !same(was, o) {
 			return false, refuseHint("the log must not be written to while the table is recorded", "the file %s of the log has changed while it was read", o.Name)
 		}
 		return true, nil
 	}
-	i, ok := slices.BinarySearchFunc(f.files, keyOf(o.Name), wanted.compare)
-	if !ok || f.seen[i] {
+	i, ok := f.find(o.Name)
+	if !ok {
 		return false, nil
+	}
+	if f.seen[i] {
+		return false, errTwice(o)
 	}
 	f.seen[i] = true
 	f.left--
@@ -67,6 +73,16 @@ func (f *found) see(o storage.Object) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// find is the place of a data file or a deletion vector.
+func (t *Table) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(t.files, keyOf(name), wanted.compare)
+}
+
+// errTwice refuses a listing that shows a file twice: nobody could tell which of the two is read.
+func errTwice(o storage.Object) error {
+	return refuse("the storage lists the file %s twice", o.Name)
 }
 
 // same tells whether two listings show the same file. Without an ETag it is known by its times.

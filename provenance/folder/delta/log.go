@@ -27,19 +27,24 @@ type log struct {
 // maxLine is how long one action may be: an add has statistics of every column in it.
 const maxLine = 16 << 20
 
-// listLog lists the log of the table in f.
-func listLog(ctx context.Context, f storage.Folder, dir string) (*log, error) {
+// listLog lists the log of the table in f; only the files that are known, unless known is nil.
+func listLog(ctx context.Context, f storage.Folder, known func(string) bool, dir string) (*log, error) {
 	l := &log{folder: storage.Sub(f, logDir), dir: dir}
 	c := newCollector()
-	err := l.folder.List(ctx, c.add)
+	err := l.folder.List(ctx, func(o storage.Object) error {
+		if known != nil && !known(logDir+"/"+o.Name) {
+			return nil
+		}
+		return c.add(o)
+	})
 	if errors.Is(err, fs.ErrNotExist) || err == nil && c.files == 0 {
 		return nil, refuse("%s is no Delta table: it has no %s", f.URI(), logDir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l.history, err = c.finish()
-	return l, err
+	l.history = c.finish()
+	return l, nil
 }
 
 // eachLine parses the actions of a commit, or of a checkpoint in JSON.

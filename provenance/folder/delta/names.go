@@ -18,6 +18,14 @@ var (
 	checkpointName = regexp.MustCompile(`^([0-9]{20})\.checkpoint\.(?:([0-9]{10})\.([0-9]{10})\.|([0-9A-Za-z-]{36})\.)?(parquet|json)$`)
 )
 
+// foreignName is what some readers take for a commit, a compacted log, a checksum or a checkpoint: numbers of any width, and
+// anything for a UUID.
+// Source: https://github.com/delta-io/delta/blob/master/spark/src/main/scala/org/apache/spark/sql/delta/util/FileNames.scala
+var foreignName = regexp.MustCompile(`^[0-9]+\.(json|crc|[0-9]+\.compacted\.json|checkpoint((\.[0-9]+\.[0-9]+)?\.parquet|\.[^./]+\.(json|parquet)))$`)
+
+// stagedName is a commit that waits for a catalog.
+var stagedName = regexp.MustCompile(`^_staged_commits/([0-9]+)\..*json$`)
+
 const (
 	stagedDir  = "_staged_commits/"
 	sidecarDir = "_sidecars/"
@@ -33,7 +41,7 @@ type history struct {
 	compacted   map[int64][]compacted // by their first version
 	sums        map[int64]storage.Object
 	sidecars    map[string]storage.Object
-	staged      string // a commit that waits for a catalog
+	staged      commit // the first that waits for a catalog; without a file there is none
 }
 
 // commit is the file of one version.
@@ -71,14 +79,14 @@ func newCollector() *collector {
 		parts: map[[2]int64][]storage.Object{}}
 }
 
-// add takes one file of the log. Files that it does not know do not matter.
+// add takes one file of the log. Files that it does not know do not matter, unless other readers know them.
 func (c *collector) add(o storage.Object) error {
 	if c.files++; c.files > maxLogFiles {
 		return tooMuch("the log has more than %d files", maxLogFiles)
 	}
 	switch {
 	case strings.HasPrefix(o.Name, stagedDir) && strings.HasSuffix(o.Name, ".json"):
-		c.staged = o.Name
+		c.addStaged(o)
 		return nil
 	case strings.HasPrefix(o.Name, sidecarDir):
 		c.sidecars[o.Name] = o
@@ -105,7 +113,21 @@ func (c *collector) add(o storage.Object) error {
 	if m := checkpointName.FindStringSubmatch(o.Name); m != nil {
 		return c.addCheckpoint(o, m)
 	}
+	if foreignName.MatchString(o.Name) {
+		return refuseHint("no writer gives such names: find out who put it there", "the log has the file %.200q, which some readers would read and others not", o.Name)
+	}
 	return nil
+}
+
+// addStaged takes a commit that waits for a catalog. One whose version cannot be told counts as the first.
+func (c *collector) addStaged(o storage.Object) {
+	version := int64(0)
+	if m := stagedName.FindStringSubmatch(o.Name); m != nil {
+		version, _ = strconv.ParseInt(m[1], 10, 64) // beyond numbers it is the highest
+	}
+	if c.staged.file.Name == "" || version < c.staged.version {
+		c.staged = commit{version, o}
+	}
 }
 
 // addCheckpoint takes a file with the groups of checkpointName.
@@ -117,7 +139,11 @@ func (c *collector) addCheckpoint(o storage.Object, m []string) error {
 	isJSON := m[5] == "json"
 	switch {
 	case m[2] != "" && !isJSON:
-		of, _ := strconv.ParseInt(m[3], 10, 64) // ten digits
+		part, _ := strconv.ParseInt(m[2], 10, 64) // ten digits
+		of, _ := strconv.ParseInt(m[3], 10, 64)
+		if part < 1 || part > of { // some readers only count parts
+			return refuse("the log has the file %s, part %d of %d of a checkpoint, which cannot be", o.Name, part, of)
+		}
 		c.parts[[2]int64{version, of}] = append(c.parts[[2]int64{version, of}], o)
 	case m[4] != "" && isJSON:
 		c.checkpoints = append(c.checkpoints, checkpoint{version, uuidJSON, []storage.Object{o}})
@@ -138,10 +164,7 @@ func parseVersion(digits string) (int64, error) {
 }
 
 // finish is the history, in order.
-func (c *collector) finish() (*history, error) {
-	if c.staged != "" {
-		return nil, refuseCatalog("it has the staged commit " + c.staged)
-	}
+func (c *collector) finish() *history {
 	for id, parts := range c.parts {
 		if version, of := id[0], id[1]; complete(parts, of) {
 			c.checkpoints = append(c.checkpoints, checkpoint{version, multiPart, parts})
@@ -149,7 +172,7 @@ func (c *collector) finish() (*history, error) {
 	}
 	slices.SortFunc(c.commits, func(a, b commit) int { return compareInt(a.version, b.version) })
 	slices.SortFunc(c.checkpoints, checkpoint.compare)
-	return &c.history, nil
+	return &c.history
 }
 
 // complete tells whether the parts of a checkpoint are all there. Names differ and match, so they are if each of 1 to of

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -70,13 +71,22 @@ type column struct {
 	row    []parquet.Value
 }
 
+// finder looks for columns. Some readers do not tell Add from add, and would read a column that is none here.
+type finder struct {
+	root *parquet.Column
+	odd  string // a column whose name others take for one that is looked for
+}
+
 // find is the leaf at a path; below an empty name stands the only child, as lists and maps call theirs as they like.
-func find(root *parquet.Column, path ...string) *column {
-	at := root
+func (f *finder) find(path ...string) *column {
+	at := f.root
 	for _, name := range path {
 		if name == "" && len(at.Columns()) == 1 {
 			at = at.Columns()[0]
-		} else if at = at.Column(name); at == nil {
+			continue
+		}
+		f.look(at, name)
+		if at = at.Column(name); at == nil {
 			return nil
 		}
 	}
@@ -86,39 +96,61 @@ func find(root *parquet.Column, path ...string) *column {
 	return &column{leaf: at}
 }
 
-func findFile(root *parquet.Column, kind string) fileColumns {
+// look notes other columns, beside the one of a name, that some readers take for it.
+func (f *finder) look(group *parquet.Column, name string) {
+	same := 0
+	for _, child := range group.Columns() {
+		if !strings.EqualFold(child.Name(), name) {
+			continue
+		}
+		if same++; same > 1 || child.Name() != name {
+			f.odd = child.Name()
+		}
+	}
+}
+
+func (f *finder) file(kind string) fileColumns {
 	const vector, values = "deletionVector", "partitionValues"
-	c := fileColumns{path: find(root, kind, "path"), size: find(root, kind, "size"), storage: find(root, kind, vector, "storageType"),
-		vector: find(root, kind, vector, "pathOrInlineDv"), offset: find(root, kind, vector, "offset"), vectorSize: find(root, kind, vector, "sizeInBytes"),
-		key: find(root, kind, values, "", "key"), value: find(root, kind, values, "", "value")}
-	c.unread = c.path != nil && c.key == nil && root.Column(kind).Column(values+"_parsed") != nil
+	c := fileColumns{path: f.find(kind, "path"), size: f.find(kind, "size"), storage: f.find(kind, vector, "storageType"),
+		vector: f.find(kind, vector, "pathOrInlineDv"), offset: f.find(kind, vector, "offset"), vectorSize: f.find(kind, vector, "sizeInBytes"),
+		key: f.find(kind, values, "", "key"), value: f.find(kind, values, "", "value")}
+	c.unread = c.path != nil && c.key == nil && f.root.Column(kind).Column(values+"_parsed") != nil
 	return c
 }
 
 func findColumns(root *parquet.Column) (*columns, error) {
+	f := &finder{root: root}
 	c := &columns{
-		add:           findFile(root, "add"),
-		minReader:     find(root, "protocol", "minReaderVersion"),
-		minWriter:     find(root, "protocol", "minWriterVersion"),
-		readFeatures:  find(root, "protocol", "readerFeatures", "", ""),
-		writeFeatures: find(root, "protocol", "writerFeatures", "", ""),
-		id:            find(root, "metaData", "id"),
-		key:           find(root, "metaData", "configuration", "", "key"),
-		value:         find(root, "metaData", "configuration", "", "value"),
-		schema:        find(root, "metaData", "schemaString"),
-		partition:     cmp.Or(find(root, "metaData", "partitionColumns", "", ""), find(root, "metaData", "partitionColumns", "")), // old lists have a level less
-		sidecarPath:   find(root, "sidecar", "path"),
-		sidecarSize:   find(root, "sidecar", "sizeInBytes"),
-		version:       find(root, "checkpointMetadata", "version"),
+		add:           f.file("add"),
+		minReader:     f.find("protocol", "minReaderVersion"),
+		minWriter:     f.find("protocol", "minWriterVersion"),
+		readFeatures:  f.find("protocol", "readerFeatures", "", ""),
+		writeFeatures: f.find("protocol", "writerFeatures", "", ""),
+		id:            f.find("metaData", "id"),
+		key:           f.find("metaData", "configuration", "", "key"),
+		value:         f.find("metaData", "configuration", "", "value"),
+		schema:        f.find("metaData", "schemaString"),
+		partition:     cmp.Or(f.find("metaData", "partitionColumns", "", ""), f.find("metaData", "partitionColumns", "")), // old lists have a level less
+		sidecarPath:   f.find("sidecar", "path"),
+		sidecarSize:   f.find("sidecar", "sizeInBytes"),
+		version:       f.find("checkpointMetadata", "version"),
 	}
+	if f.odd != "" {
+		return nil, fmt.Errorf("some readers take its column %.100q for another one", f.odd)
+	}
+	return c, cmp.Or(c.lists(), c.kinds())
+}
+
+// lists refuses lists where the protocol has none.
+func (c *columns) lists() error {
 	lists := map[*column]bool{c.readFeatures: true, c.writeFeatures: true, c.key: true, c.value: true,
 		c.partition: true, c.add.key: true, c.add.value: true}
 	for _, column := range c.all() {
 		if repeated := column.leaf.MaxRepetitionLevel(); repeated > 1 || repeated == 1 && !lists[column] {
-			return nil, fmt.Errorf("the column %v is a list", column.leaf.Path())
+			return fmt.Errorf("the column %v is a list", column.leaf.Path())
 		}
 	}
-	return c, c.kinds()
+	return nil
 }
 
 // all are the columns that are there.

@@ -57,6 +57,11 @@ func (p *protocol) equal(q *protocol) bool {
 		slices.Equal(slices.Sorted(slices.Values(p.writerFeatures)), slices.Sorted(slices.Values(q.writerFeatures)))
 }
 
+// reads tells whether readers have to honour a feature. Before version 3 they know of no readerFeatures.
+func (p *protocol) reads(feature string) bool {
+	return p.minReader >= 3 && slices.Contains(p.readerFeatures, feature)
+}
+
 // check refuses a table that may have to be read in another way than it is here.
 func (p *protocol) check() error {
 	for _, feature := range slices.Concat(p.readerFeatures, p.writerFeatures) {

@@ -119,7 +119,7 @@ func (s *state) load(ctx context.Context, l *log, c *checkpoint) ([]storage.Obje
 	files, err := l.readCheckpoint(ctx, c, func(a action) error {
 		switch {
 		case a.add != nil:
-			if k, _, _ := keyOfFile(*a.add); s.has(k) {
+			if s.active.has(a.add.identify().key) {
 				return refuse("the checkpoint of version %d has the file %.200q twice", c.version, a.add.path)
 			}
 			s.added = s.added[:0]
@@ -135,11 +135,6 @@ func (s *state) load(ctx context.Context, l *log, c *checkpoint) ([]storage.Obje
 		return nil, err
 	}
 	return files, s.checkOne(c)
-}
-
-func (s *state) has(k key) bool {
-	_, ok := s.active.get(k)
-	return ok
 }
 
 // checkOne refuses a checkpoint that is not the whole of a table's state.
@@ -238,6 +233,16 @@ func (l *log) visit(ctx context.Context, f fetched, visit func(commit, io.Reader
 	return visit(f.commit, f.body)
 }
 
+// each reads all actions of the way once more.
+func (r replay) each(ctx context.Context, look func(action) error) error {
+	if r.base != nil {
+		if _, err := r.log.readCheckpoint(ctx, r.base, look); err != nil {
+			return err
+		}
+	}
+	return r.log.eachCommit(ctx, r.commits, func(c commit, body io.Reader) error { return eachLine(c.file.Name, body, look) })
+}
+
 // names reads the log once more, for the names that pick chooses; nobody remembers all of them.
 func (r replay) names(ctx context.Context, pick func(fileAction) (string, bool)) ([]string, error) {
 	var names []string
@@ -249,11 +254,5 @@ func (r replay) names(ctx context.Context, pick func(fileAction) (string, bool))
 		}
 		return nil
 	}
-	if r.base != nil {
-		if _, err := r.log.readCheckpoint(ctx, r.base, look); err != nil {
-			return nil, err
-		}
-	}
-	err := r.log.eachCommit(ctx, r.commits, func(c commit, body io.Reader) error { return eachLine(c.file.Name, body, look) })
-	return names, err
+	return names, r.each(ctx, look)
 }

@@ -1,9 +1,7 @@
 package delta
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,17 +12,6 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
-
-// key stands for a logical file, a path and the id of its deletion vector: half of their SHA-256. A file without a vector
-// has the key of its name.
-type key [16]byte
-
-func keyOf(name string) key {
-	sum := sha256.Sum256([]byte(name))
-	return key(sum[:16])
-}
-
-func (k key) compare(other key) int { return bytes.Compare(k[:], other[:]) }
 
 // state is a table while its log is replayed.
 type state struct {
@@ -39,8 +26,10 @@ type state struct {
 
 	added, removed       []key // by the version that is being read
 	protocols, metadatas int   // that it has
+	limit                int   // of files
 
 	reading *reading // how partition values are compared; nil: as text
+	unread  bool     // a checkpoint has them in a form that is not read
 
 	source   replay
 	log      []storage.Object  // files that define the version
@@ -54,11 +43,14 @@ type vectorFiles struct {
 	needs        int64 // bytes of the vector's file
 }
 
+// maxFiles is how many files a version may have, and add or remove: as many as a folder may hold.
+const maxFiles = 5_000_000
+
 // maxOutside is how many files outside the table are remembered until they are removed again.
 const maxOutside = 1000
 
 func newState() *state {
-	return &state{version: -1, active: newActive(), vectors: map[key]vectorFiles{}, outside: map[key]string{}}
+	return &state{version: -1, limit: maxFiles, active: newActive(), vectors: map[key]vectorFiles{}, outside: map[key]string{}}
 }
 
 // begin starts the next version.
@@ -73,7 +65,7 @@ func (s *state) apply(a action) error {
 	case a.add != nil:
 		return s.add(*a.add)
 	case a.remove != nil:
-		s.remove(*a.remove)
+		return s.remove(*a.remove)
 	case a.protocol != nil:
 		s.protocol = a.protocol
 		s.protocols++
@@ -88,49 +80,59 @@ func (s *state) apply(a action) error {
 	return nil
 }
 
-// keyOfFile is the key of a logical file, and the key of its data file, or why it is not inside the table.
-func keyOfFile(f fileAction) (logical, data key, wrong string) {
-	name, wrong := decodePath(f.path)
-	if wrong != "" {
-		name = "\x00" + f.path // no name inside has this byte
-		wrong = fmt.Sprintf("%.200s %s", f.path, wrong)
-	}
-	data = keyOf(name)
-	if f.vector == nil {
-		return data, data, wrong
-	}
-	if f.vector.storage == "p" && wrong == "" {
-		wrong = fmt.Sprintf("%.200s is the absolute path of a deletion vector", f.vector.path)
-	}
-	return keyOf(name + "\x00" + f.vector.id()), data, wrong
-}
-
 func (s *state) add(f fileAction) error {
-	k, data, wrong := keyOfFile(f)
-	s.added = append(s.added, k)
-	if wrong != "" {
-		if s.outside[k] = wrong; len(s.outside) > maxOutside {
+	id := f.identify()
+	if _, _, err := s.find(id); err != nil {
+		return err
+	}
+	if id.wrong != "" {
+		if s.outside[id.key] = id.wrong; len(s.outside) > maxOutside {
 			return s.checkOutside()
 		}
 	}
-	s.active.put(k, file{f.size, f.sum(s.reading)})
-	if f.vector == nil {
-		return nil
+	s.unread = s.unread || f.unread
+	s.active.put(id.key, file{f.size, f.sum(s.reading), id.spelling})
+	if f.vector != nil {
+		files := vectorFiles{data: id.data}
+		if name := f.vector.file(); name != "" {
+			files.vector, files.needs = keyOf(name), f.vector.needs()
+		}
+		s.vectors[id.key] = files
 	}
-	files := vectorFiles{data: data}
-	if name := f.vector.file(); name != "" {
-		files.vector, files.needs = keyOf(name), f.vector.needs()
+	if s.active.len() > s.limit {
+		return tooMuch("version %d has more than %d files", s.version, s.limit)
 	}
-	s.vectors[k] = files
-	return nil
+	return s.note(&s.added, id.key)
 }
 
-func (s *state) remove(f fileAction) {
-	k, _, _ := keyOfFile(f)
-	s.removed = append(s.removed, k)
-	s.active.drop(k)
-	delete(s.vectors, k)
-	delete(s.outside, k)
+func (s *state) remove(f fileAction) error {
+	id := f.identify()
+	if _, _, err := s.find(id); err != nil {
+		return err
+	}
+	s.active.drop(id.key)
+	delete(s.vectors, id.key)
+	delete(s.outside, id.key)
+	return s.note(&s.removed, id.key)
+}
+
+// find is the active file that an action is about. Readers differ where its path is written in another way: some compare
+// paths as they are written, java.net.URI takes %c3 for %C3, and a file that one of them removes stays for another.
+func (s *state) find(id identity) (file, bool, error) {
+	f, ok := s.active.get(id.key)
+	if ok && f.spelling != id.spelling {
+		return f, ok, refuseHint("rewrite the file, so that one writer's spelling of its path is left",
+			"the log writes the path of one file in several ways, one of them %.200q; readers differ in whether these are one file", id.path)
+	}
+	return f, ok, nil
+}
+
+// note remembers what a version adds or removes.
+func (s *state) note(keys *[]key, k key) error {
+	if *keys = append(*keys, k); len(*keys) > s.limit {
+		return tooMuch("version %d adds or removes more than %d files", s.version, s.limit)
+	}
+	return nil
 }
 
 // end refuses a version whose actions say different things in different orders, which the protocol leaves open.
@@ -163,7 +165,7 @@ func (s *state) check() error {
 	if err := s.metadata.check(); err != nil {
 		return err
 	}
-	if len(s.vectors) > 0 && !slices.Contains(s.protocol.readerFeatures, "deletionVectors") {
+	if len(s.vectors) > 0 && !s.protocol.reads("deletionVectors") {
 		return refuse("version %d has deletion vectors, and its protocol has not the feature deletionVectors", s.version)
 	}
 	return s.checkOutside()
@@ -242,7 +244,7 @@ func (s *state) noun(at At) provenance.DeltaTable {
 		noun.Checkpoint = strconv.FormatInt(base.version, 10)
 	}
 	if s.commit != nil {
-		noun.Committed = s.commit.at()
+		noun.Committed = s.commit.at(s.keepsTimes())
 		noun.Operation = strings.ToValidUTF8(s.commit.operation[:min(len(s.commit.operation), maxOperation)], "")
 	}
 	return noun

@@ -91,8 +91,9 @@ const (
 )
 
 func fingerprintOf(k key, f file) fingerprint {
-	return fingerprint{maphash.Comparable(seed, pair{k, file{f.size, f.values >> 32}}), maphash.Comparable(seed, pair{k, file{0, f.values & styleBit}}),
-		maphash.Comparable(seed, pair{k, file{f.size, f.values &^ styleBit}})}
+	return fingerprint{maphash.Comparable(seed, pair{k, file{f.size, f.values >> 32, f.spelling}}),
+		maphash.Comparable(seed, pair{k, file{0, f.values & styleBit, 0}}),
+		maphash.Comparable(seed, pair{k, file{f.size, f.values &^ styleBit, f.spelling}})}
 }
 
 type pair struct {

@@ -191,6 +191,8 @@ func TestWrongVectors(t *testing.T) {
 		{"negative offset", vectorOf("u", vectorUUID, -1, 40, 1), vectorProtocol, "cannot be"},
 		{"negative size", vectorOf("u", vectorUUID, 1, -40, 1), vectorProtocol, "cannot be"},
 		{"no path", vectorOf("u", "", 1, 40, 1), vectorProtocol, "without a path"},
+		{"a feature before features", vectorOf("i", "abcde", 1, 40, 1), protocolLine(1, "deletionVectors"), "has not the feature deletionVectors"},
+		{"a feature of writers", vectorOf("i", "abcde", 1, 40, 1), protocolLine(2, "deletionVectors"), "has not the feature deletionVectors"},
 		{"not a feature of the table", vectorOf("i", "abcde", 1, 40, 1), "", "has not the feature deletionVectors"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

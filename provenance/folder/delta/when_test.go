@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -114,10 +115,55 @@ func TestByInCommitTimestamp(t *testing.T) {
 	if err != nil || !table.Noun().Committed.Equal(day(9)) {
 		t.Errorf("%+v, %v", table, err)
 	}
+	touch(t, dir, map[int64]time.Time{0: day(20), 10: day(0)}) // copied later: version 9 is from day 9 on all the same
+	wantVersions(t, dir, map[time.Time]int64{day(9): 9, day(10): 10})
+	_, err = openTable(t, dir, At{Before: day(8)})
+	wantRefused(t, err, "no version as old as")
+	touch(t, dir, map[int64]time.Time{0: day(0)})
 	writeLog(t, dir, pad(11)+".json", `{"commitInfo":{"timestamp":1}}`)
 	_, err = openTable(t, dir, At{Before: day(400)})
 	wantRefused(t, err, "keeps the times of commits in them, and the commit of version 11 has none")
 	if _, err := openTable(t, dir, At{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestInCommitTimestampThatDoesNotCount: a time in a commit counts where the newest metaData says so.
+func TestInCommitTimestampThatDoesNotCount(t *testing.T) {
+	for name, lines := range map[string]string{
+		"never enabled":  inCommit(day(2)),
+		"disabled again": inCommit(day(2)) + "\n" + inCommitProtocol + "\n" + strings.ReplaceAll(enable, `"true"`, `"false"`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := daily(t, "plain", 0, 8)
+			writeLog(t, dir, pad(9)+".json", lines)
+			touch(t, dir, map[int64]time.Time{9: day(9)})
+			wantVersions(t, dir, map[time.Time]int64{day(3): 3, day(8): 8, day(9): 9})
+			opened, err := openTable(t, dir, At{})
+			if err != nil || !opened.Noun().Committed.Equal(time.UnixMilli(1)) {
+				t.Errorf("%v, %v", opened, err)
+			}
+		})
+	}
+}
+
+func TestWrongInCommitProperties(t *testing.T) {
+	const from = `,"delta.inCommitTimestampEnablementTimestamp":"%d"}`
+	for name, c := range map[string][2]string{
+		"no version":     {strings.Replace(enable, `"9"`, `"x"`, 1), "which is no version"},
+		"version to be":  {strings.Replace(enable, `"9"`, `"12"`, 1), "since version 12, which it has not"},
+		"another time":   {strings.Replace(enable, `"9"}`, `"9"`+fmt.Sprintf(from, day(8).UnixMilli()), 1), "which is not the time of the commit of version 9"},
+		"the right time": {strings.Replace(enable, `"9"}`, `"9"`+fmt.Sprintf(from, day(9).UnixMilli()), 1), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := daily(t, "plain", 0, 8)
+			writeLog(t, dir, pad(9)+".json", inCommit(day(9))+"\n"+inCommitProtocol+"\n"+c[0])
+			_, err := openTable(t, dir, At{Before: day(9)})
+			if c[1] != "" {
+				wantRefused(t, err, c[1])
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
