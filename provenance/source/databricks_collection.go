@@ -230,6 +230,7 @@ func (c *collection) follow(ctx context.Context) error {
 // search notes what one source runs.
 func (c *collection) search(ctx context.Context, u unit) error {
 	group, in := errgroup.WithContext(ctx)
+	group.SetLimit(2 * maxAsked) // a source can hold any number of calls
 	for _, call := range callsOf(u.source) {
 		group.Go(func() error {
 			switch {

@@ -443,3 +443,17 @@ func TestSourcesAreAskedForTogether(t *testing.T) {
 		t.Errorf("%d notebooks", len(notebooks))
 	}
 }
+
+// TestMillionsOfImports: a source of any length is searched in bounds.
+func TestMillionsOfImports(t *testing.T) {
+	run := runOf("train", map[string]any{"git_source": fromCommit(theCommit)})
+	w := double.New(t, run)
+	w.Export(8, "python", strings.Repeat("import numpy, helpers\n", 20_000)+strings.Repeat("import a.a.a.a\n", 1000))
+	d := of(w, 7)
+	d.Client.MaxBody = 8 << 20
+	d.Files = commitOf{"helpers.py": "x = 1"}
+	_, notebooks := collectAll(t, d)
+	if len(notebooks) != 2 || notebooks[1].Path != "helpers.py" {
+		t.Errorf("%s", summary(notebooks))
+	}
+}
