@@ -18,10 +18,11 @@ import (
 
 // Bounds of what a run's code may unfold to.
 const (
-	maxExports = 1000  // of notebooks of tasks
-	maxSources = 200   // that those run in turn, and that are read
-	maxDepth   = 10    // of notebooks and modules that run each other
-	maxNoted   = 10000 // sources, and places where something is computed
+	maxExports = 1000     // of notebooks of tasks
+	maxSources = 200      // that those run in turn, and that are read
+	maxDepth   = 10       // of notebooks and modules that run each other
+	maxNoted   = 10000    // sources, and places where something is computed
+	maxKept    = 64 << 20 // bytes of source code that is not the commit's
 )
 
 // collection is all code that a run is known to have run.
@@ -33,6 +34,7 @@ type collection struct {
 
 	lock    sync.Mutex
 	exports int
+	kept    int64 // bytes of source code
 	noted   map[notedAs]provenance.Notebook
 	sources map[string]*sourceRead // what tasks and sources run in turn, by place
 	taken   map[string]bool        // sources that are followed
@@ -84,8 +86,13 @@ func (c *collection) note(n provenance.Notebook) error {
 	c.lock.Lock()
 	defer c.lock.Unlock()
 	as := notedAs{n.Path, n.By, n.How, n.Digest.String()}
-	if old, known := c.noted[as]; !known || worse(n, old) {
+	old, known := c.noted[as]
+	if !known || worse(n, old) {
 		c.noted[as] = n
+		c.kept += n.Text.Size - old.Text.Size
+	}
+	if c.kept > maxKept {
+		return fmt.Errorf("the code that Databricks run %s ran, and that is not the commit's, has more than %d bytes", c.asker.runID, maxKept)
 	}
 	if len(c.noted) > maxNoted {
 		return fmt.Errorf("the code of Databricks run %s runs more than %d others", c.asker.runID, maxNoted)
@@ -223,6 +230,7 @@ func (c *collection) follow(ctx context.Context) error {
 // search notes what one source runs.
 func (c *collection) search(ctx context.Context, u unit) error {
 	group, in := errgroup.WithContext(ctx)
+	group.SetLimit(2 * maxAsked) // a source can hold any number of calls
 	for _, call := range callsOf(u.source) {
 		group.Go(func() error {
 			switch {

@@ -90,15 +90,19 @@ func withoutExtension(base string) string {
 // maxCandidates is how many files of the same name are compared with one notebook.
 const maxCandidates = 50
 
-// compare compares a source that ran with the files of the commit that may be it.
-func (c *collection) compare(ctx context.Context, at string, n notebookSource, from origin) (verdict, error) {
+// compare compares a source that ran with the files of the commit that may be it. ofTask: a task ran it, so that it may be the one
+// whose file was named.
+func (c *collection) compare(ctx context.Context, at string, n notebookSource, from origin, ofTask bool) (verdict, error) {
 	if c.commit == nil {
 		return verdict{provenance.Uncertain, "", "there is no commit to compare it with"}, nil
 	}
 	if err := c.commit.load(ctx); err != nil {
 		return verdict{}, err
 	}
-	candidates, named := c.candidates(at, n, from)
+	candidates, named := c.candidates(at, n, from), false
+	if file := c.asker.source.NotebookFile; file != "" && ofTask && c.isNamed(at, file) {
+		candidates, named = []string{file}, true
+	}
 	switch {
 	case len(candidates) == 0:
 		return verdict{provenance.Uncertain, "", "the commit has no file that it may be"}, nil
@@ -121,16 +125,13 @@ func (c *collection) compare(ctx context.Context, at string, n notebookSource, f
 	return first, nil
 }
 
-// candidates are the files of the commit that a source may be, the most likely first. named: it was said which one it is.
-func (c *collection) candidates(at string, n notebookSource, from origin) (all []string, named bool) {
-	if file := c.asker.source.NotebookFile; file != "" && !n.plain && c.isNamed(at, file) {
-		return []string{file}, true
-	}
+// candidates are the files of the commit that a source may be, the most likely first.
+func (c *collection) candidates(at string, n notebookSource, from origin) []string {
 	if from.git {
-		return c.commit.inGit(at, !n.plain), false
+		return c.commit.inGit(at, !n.plain)
 	}
 	base := path.Base(at)
-	all = slices.Clone(c.commit.byBase[base])
+	all := slices.Clone(c.commit.byBase[base])
 	if !n.plain {
 		if short := withoutExtension(base); short != base {
 			all = append(all, c.commit.byBase[short]...)
@@ -142,7 +143,7 @@ func (c *collection) candidates(at string, n notebookSource, from origin) (all [
 	slices.Sort(all)
 	all = slices.Compact(all)
 	slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(commonSuffix(b, at), commonSuffix(a, at)) })
-	return all, false
+	return all
 }
 
 // isNamed tells whether a notebook is the one whose file was named: the run's only one, or one of the file's name.

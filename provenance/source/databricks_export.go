@@ -27,7 +27,7 @@ func (a *asker) lookAtNotebook(ctx context.Context, c *collection, t *task, how 
 	if why != "" {
 		return c.unknown(plain(at), how, "", why)
 	}
-	v, err := c.compare(ctx, at, n, from)
+	v, err := c.compare(ctx, at, n, from, true)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (a *asker) export(ctx context.Context, id string) (n notebookSource, why st
 	}
 	answer, err := a.askCode(ctx, request, &exported)
 	if e, refused := refusedWith(err, 400, 404); refused {
-		return n, fmt.Sprintf("Databricks does not export it: status %d %s", e.Status, cmp.Or(e.Message, e.Code)), nil
+		return n, notExported(e), nil
 	}
 	if err != nil {
 		return n, "", err
@@ -74,6 +74,11 @@ func (a *asker) export(ctx context.Context, id string) (n notebookSource, why st
 	}
 	answer.Body = digestOnly("notebook", []byte(n.text()))
 	return n, "", a.keep(a.discreet(request), answer, nil)
+}
+
+// notExported says why Databricks does not give a source.
+func notExported(e *httpclient.StatusError) string {
+	return fmt.Sprintf("Databricks does not export it: status %d %s", e.Status, replaceNamed(assignedValue, cmp.Or(e.Message, e.Code)))
 }
 
 // askCode asks for something that is source code: the answer is not kept as it is.

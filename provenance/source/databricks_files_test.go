@@ -18,8 +18,8 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// filesOf is the source for files of a double.
-func filesOf(w *double.Workspace) Databricks {
+// workspaceFilesOf is the source for files of a double.
+func workspaceFilesOf(w *double.Workspace) Databricks {
 	d := of(w, 7)
 	d.RunID, d.Client.MaxBody = "", 4<<20
 	return d
@@ -86,7 +86,7 @@ func TestFilesEverywhere(t *testing.T) {
 		"/Volumes/main/ml/models/night": "dbfs:/Volumes/main/ml/models/night/", "dbfs:/Volumes/main/ml/models/night/": "dbfs:/Volumes/main/ml/models/night/",
 		"/Workspace/Shared/models/": "/Workspace/Shared/models/",
 	} {
-		got, at, err := readAll(t, filesOf(w), asked)
+		got, at, err := readAll(t, workspaceFilesOf(w), asked)
 		if err != nil || at != uri || len(got) != len(want) {
 			t.Errorf("%s: %d files of %s, error %v", asked, len(got), at, err)
 		}
@@ -98,7 +98,7 @@ func TestFilesEverywhere(t *testing.T) {
 	}
 	for asked, uri := range map[string]string{"dbfs:/models/model.zip": "dbfs:/models/model.zip", "/Workspace/Shared/models/model.zip": "/Workspace/Shared/models/model.zip",
 		"/Volumes/main/ml/models/night/model.zip": "dbfs:/Volumes/main/ml/models/night/model.zip"} {
-		got, at, err := readAll(t, filesOf(w), asked)
+		got, at, err := readAll(t, workspaceFilesOf(w), asked)
 		if err != nil || at != uri || len(got) != 1 || got["model.zip"] != want["model.zip"] {
 			t.Errorf("%s: %d files of %s, error %v", asked, len(got), at, err)
 		}
@@ -112,7 +112,7 @@ func TestDBFSPages(t *testing.T) {
 		data := bytesOf(size)
 		w.PutFile("/m", double.File{Data: data, Modified: writtenAt})
 		before := countOf(w, "/api/2.0/dbfs/read")
-		got, _, err := readAll(t, filesOf(w), "dbfs:/m")
+		got, _, err := readAll(t, workspaceFilesOf(w), "dbfs:/m")
 		if err != nil || got["m"] != string(data) || countOf(w, "/api/2.0/dbfs/read")-before != pages {
 			t.Errorf("%d bytes: %d read in %d pages, error %v", size, len(got["m"]), countOf(w, "/api/2.0/dbfs/read")-before, err)
 		}
@@ -161,7 +161,7 @@ func TestFilesThatChange(t *testing.T) {
 						change(w)
 					}
 				}
-				_, _, err := readAll(t, filesOf(w), c.uri)
+				_, _, err := readAll(t, workspaceFilesOf(w), c.uri)
 				if !errors.Is(err, storage.ErrChanged) || kindOf(err) != "data.changed" {
 					t.Errorf("%s, %s %s: %v", place, how, when, err)
 				}
@@ -175,7 +175,7 @@ func TestFilesMisused(t *testing.T) {
 	w, _ := lakeOf(t)
 	for _, uri := range []string{"", "/", "dbfs:", "dbfs:/", "dbfs://other/x", "/Volumes/a/b", "/Workspace", "/tmp/x", "dbfs:/a/../b", "dbfs:/a//b", "dbfs:/a?sig=hunter22",
 		"s3://bucket/x", "dbfs:/a\nb", "Volumes/a/b/c/d", "/Workspace/./x"} {
-		_, err := filesOf(w).OpenFiles(t.Context(), uri)
+		_, err := workspaceFilesOf(w).OpenFiles(t.Context(), uri)
 		if kindOf(err) != "misused" || len(provenance.Hints(err)) == 0 {
 			t.Errorf("%q: %v", uri, err)
 		}
@@ -183,10 +183,10 @@ func TestFilesMisused(t *testing.T) {
 	if n := len(w.Requests()); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}
-	if _, err := filesOf(w).OpenFiles(t.Context(), "dbfs:/models/model.zip/"); kindOf(err) != "misused" {
+	if _, err := workspaceFilesOf(w).OpenFiles(t.Context(), "dbfs:/models/model.zip/"); kindOf(err) != "misused" {
 		t.Error(err)
 	}
-	d := filesOf(w)
+	d := workspaceFilesOf(w)
 	d.Token = nil
 	if _, err := d.OpenFiles(t.Context(), "dbfs:/models"); kindOf(err) != "misused" {
 		t.Error(err)
@@ -196,7 +196,7 @@ func TestFilesMisused(t *testing.T) {
 func TestFilesMissing(t *testing.T) {
 	w, _ := lakeOf(t)
 	for _, uri := range []string{"dbfs:/none", "/Volumes/main/ml/models/none", "/Workspace/none"} {
-		if _, err := filesOf(w).OpenFiles(t.Context(), uri); kindOf(err) != "databricks.missing" {
+		if _, err := workspaceFilesOf(w).OpenFiles(t.Context(), uri); kindOf(err) != "databricks.missing" {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
@@ -207,7 +207,7 @@ func TestFilesSpecial(t *testing.T) {
 	w := double.New(t)
 	w.PutObject("/m/train", double.Object{Type: "NOTEBOOK", Language: "PYTHON", Modified: writtenAt})
 	for _, uri := range []string{"/Workspace/m", "/Workspace/m/train"} {
-		if _, _, err := readAll(t, filesOf(w), uri); kindOf(err) != "data.special" || !strings.Contains(err.Error(), "a notebook") {
+		if _, _, err := readAll(t, workspaceFilesOf(w), uri); kindOf(err) != "data.special" || !strings.Contains(err.Error(), "a notebook") {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
@@ -257,7 +257,7 @@ func TestFilesFaults(t *testing.T) {
 			} else {
 				w.FailAt(c.at, c.fault)
 			}
-			got, _, err := readAll(t, filesOf(w), c.uri)
+			got, _, err := readAll(t, workspaceFilesOf(w), c.uri)
 			if c.says == "" {
 				if err != nil || len(got) != len(want) {
 					t.Errorf("%d files, error %v", len(got), err)
@@ -274,7 +274,7 @@ func TestFilesFaults(t *testing.T) {
 // TestFilesStop: an error of the caller, or its leaving, ends a listing.
 func TestFilesStop(t *testing.T) {
 	w, _ := lakeOf(t)
-	f, err := filesOf(w).OpenFiles(t.Context(), "dbfs:/models")
+	f, err := workspaceFilesOf(w).OpenFiles(t.Context(), "dbfs:/models")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestTruncatedModel(t *testing.T) {
 	w := double.New(t)
 	local := bytesOf(1<<20 + 300_000)
 	w.PutFile("/mortgage/model.zip", double.File{Data: local, Modified: writtenAt})
-	got, _, err := readAll(t, filesOf(w), "dbfs:/mortgage/model.zip")
+	got, _, err := readAll(t, workspaceFilesOf(w), "dbfs:/mortgage/model.zip")
 	if err != nil || provenance.SumSHA256([]byte(got["model.zip"])) != provenance.SumSHA256(local) {
 		t.Fatalf("%d bytes, error %v", len(got["model.zip"]), err)
 	}

@@ -106,7 +106,7 @@ func (a *asker) lookAtIterations(ctx context.Context, c *collection, r run, t *t
 	return nil
 }
 
-// runOfTask asks for a task as a run of its own. Its first page may carry the id of the run that it belongs to.
+// runOfTask asks for a task as a run of its own.
 func (a *asker) runOfTask(ctx context.Context, id string) (run, error) {
 	var first run
 	answer, err := a.ask(ctx, "reading the iterations of task run "+id, runsAPI, runQuery(id), &first)

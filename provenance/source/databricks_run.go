@@ -290,10 +290,7 @@ func (o overriding) addTo(all map[string]string) {
 	maps.Copy(all, o.Named)
 	maps.Copy(all, o.SQL)
 	for name, list := range map[string][]string{"python_params": o.Python, "jar_params": o.Jar, "spark_submit_params": o.Submit, "dbt_commands": o.DBT} {
-		if len(list) > 0 {
-			data, _ := canonicalJSON(list) // a list of strings can always be written
-			all[name] = string(data)
-		}
+		addList(all, name, list)
 	}
 }
 

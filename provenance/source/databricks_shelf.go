@@ -150,7 +150,7 @@ func (w workspaceShelf) read(ctx context.Context, at string, o workspaceObject) 
 			return fetched{why: "it cannot be read as a notebook: " + err.Error()}, nil
 		}
 	}
-	v, err := w.compare(ctx, at, n, origin{})
+	v, err := w.compare(ctx, at, n, origin{}, false)
 	return fetched{source: n, verdict: v}, err
 }
 
@@ -163,7 +163,7 @@ func (w workspaceShelf) export(ctx context.Context, at string) (data []byte, why
 	}
 	answer, err := w.asker.askCode(ctx, request, &exported)
 	if e, refused := refusedWith(err, 400, 404); refused {
-		return nil, "Databricks does not export it: " + e.Code + " " + e.Message, nil
+		return nil, notExported(e), nil
 	}
 	if err != nil {
 		return nil, "", err

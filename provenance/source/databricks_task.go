@@ -273,42 +273,39 @@ func compareNumbers(a, b json.Number) int {
 // it. What was resolved when the task began wins.
 func (t task) parameters() map[string]string {
 	all := map[string]string{}
-	list := func(name string, lists ...[]string) {
-		for _, l := range lists {
-			if len(l) > 0 {
-				data, _ := canonicalJSON(l) // a list of strings can always be written
-				all[name] = string(data)
-			}
-		}
-	}
 	if t.Notebook != nil {
 		maps.Copy(all, t.Notebook.Parameters)
 		maps.Copy(all, t.Resolved.Notebook.Parameters)
 	}
-	if t.Wheel != nil {
-		maps.Copy(all, t.Wheel.Named)
-		maps.Copy(all, t.Resolved.Wheel.Named)
-		list("parameters", t.Wheel.Parameters, t.Resolved.Wheel.Parameters)
-	}
-	if t.Python != nil {
-		list("parameters", t.Python.Parameters, t.Resolved.Python.Parameters)
-	}
-	if t.Jar != nil {
-		list("parameters", t.Jar.Parameters, t.Resolved.Jar.Parameters)
-	}
-	if t.Submit != nil {
-		list("parameters", t.Submit.Parameters)
+	for _, p := range []struct {
+		given    *program
+		resolved program
+	}{{t.Wheel, t.Resolved.Wheel}, {t.Python, t.Resolved.Python}, {t.Jar, t.Resolved.Jar}, {t.Submit, program{}}} {
+		if p.given != nil {
+			maps.Copy(all, p.given.Named)
+			maps.Copy(all, p.resolved.Named)
+			addList(all, "parameters", p.given.Parameters)
+			addList(all, "parameters", p.resolved.Parameters)
+		}
 	}
 	if t.SQL != nil {
 		maps.Copy(all, t.SQL.Parameters)
 		maps.Copy(all, t.Resolved.SQL.Parameters)
 	}
 	if t.DBT != nil {
-		list("commands", t.DBT.Commands)
+		addList(all, "commands", t.DBT.Commands)
 	}
 	if t.RunJob != nil {
 		maps.Copy(all, t.RunJob.Parameters)
 		maps.Copy(all, t.Resolved.RunJob.Parameters)
 	}
 	return all
+}
+
+// addList adds a list of arguments, unless it is empty.
+func addList(all map[string]string, name string, list []string) {
+	if len(list) > 0 {
+		data, _ := canonicalJSON(list) // a list of strings can always be written
+		all[name] = string(data)
+	}
 }
