@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
@@ -18,8 +19,9 @@ import (
 // mlflowAsking asks one MLflow server.
 type mlflowAsking struct {
 	*asking
-	base string // the server's address, as it is recorded
-	kind mlflowKind
+	base   string // the server's address, as it is recorded
+	kind   mlflowKind
+	values atomic.Int64 // of histories, so far
 }
 
 // mlflowKind is whose MLflow it is. They differ in what they serve beside the common questions.
@@ -97,10 +99,10 @@ var errNoMLflowToken = provenance.Misuse("put a token into MLFLOW_TRACKING_TOKEN
 // authorize makes the Authorization header's value, or is nil when the server asks for none.
 func (m MLflow) authorize(used *tokens, kind mlflowKind) httpclient.Authorize {
 	switch {
-	case m.Token != nil:
-		return used.bearer(m.Token, errNoMLflowToken)
 	case m.User != nil && m.Password != nil:
 		return used.basic(m.User, m.Password)
+	case m.Token != nil:
+		return used.bearer(m.Token, errNoMLflowToken)
 	case kind == plainMLflow && m.User == nil && m.Password == nil:
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,16 @@ type logged struct {
 
 // TestMLflowContract records what MLflow's own client logged on MLflow's own server.
 func TestMLflowContract(t *testing.T) {
+	var server string
+	t.Run("server", func(t *testing.T) { server = contract(t) })
+	if resp, err := http.Get(server + "/health"); err == nil {
+		_ = resp.Body.Close()
+		t.Errorf("the server still answers with %s", resp.Status)
+	}
+}
+
+// contract fills a server, records it, and gives its address.
+func contract(t *testing.T) string {
 	server := testtools.MLflow(t)
 	script, err := filepath.Abs("testdata/mlflow_runs.py")
 	if err != nil {
@@ -47,6 +58,7 @@ func TestMLflowContract(t *testing.T) {
 	t.Run("other runs", func(t *testing.T) { contractOtherRuns(t, of, made) })
 	t.Run("registered model", func(t *testing.T) { contractRegistered(t, of, made) })
 	t.Run("model files", func(t *testing.T) { contractFiles(t, of, made, server.Dir) })
+	return server.URL
 }
 
 func collectMLflow(t *testing.T, m MLflow) provenance.MLflowRun {
@@ -166,8 +178,8 @@ func contractArtifacts(t *testing.T, of MLflow, dir string) {
 }
 
 func contractSecrets(t *testing.T, of MLflow) {
-	var lines strings.Builder
-	of.Client.Debug = func(line string) { lines.WriteString(line + "\n") }
+	var lines debugLines
+	of.Client.Debug = lines.add
 	got := collectMLflow(t, of)
 	noun, err := json.Marshal(got)
 	if err != nil {
@@ -184,7 +196,7 @@ func contractSecrets(t *testing.T, of MLflow) {
 			t.Errorf("a secret is in %s: %s", where, text)
 		}
 	}
-	if len(got.Removed) < 5 || lines.Len() == 0 {
+	if len(got.Removed) < 5 || lines.String() == "" {
 		t.Errorf("removed %q", got.Removed)
 	}
 }

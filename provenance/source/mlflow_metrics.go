@@ -30,9 +30,10 @@ type mlflowMetric struct {
 
 const (
 	maxMetrics   = 5000
-	historyPage  = 5000    // values in one answer; servers allow 25000
-	maxHistories = 200_000 // values of all histories together, shared equally among the metrics
-	maxModels    = 50      // logged models that are asked for the data of the metrics
+	historyPage  = 5000             // values in one answer; servers allow 25000
+	maxHistories = 200_000          // values of all histories together, shared equally among the metrics
+	tooMany      = 4 * maxHistories // from a server that takes no notice of how many were asked for
+	maxModels    = 50               // logged models that are asked for the data of the metrics
 	// atOnce is how many questions about one run are asked at the same time.
 	atOnce = 16
 )
@@ -59,7 +60,7 @@ func (a *mlflowAsking) addMetrics(ctx context.Context, r mlflowRun, found *prove
 	if err != nil {
 		return a.aboutRun(r.Info.RunID, err)
 	}
-	share := max(historyPage, maxHistories/max(1, len(metrics))/historyPage*historyPage)
+	share := maxHistories / max(1, len(metrics))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.addHistories(ctx, r, metrics, share) })
 	var measured []measurement
@@ -120,7 +121,7 @@ func (a *mlflowAsking) addHistories(ctx context.Context, r mlflowRun, metrics []
 // holds the last value is checked.
 func (a *mlflowAsking) addHistory(ctx context.Context, runID string, m *runMetric, limit int) error {
 	question := mlflowQuestion{fmt.Sprintf("reading the history of metric %s of run %s", m.Name, runID), "metrics/get-history",
-		url.Values{"run_id": {runID}, "metric_key": {m.key}, "max_results": {strconv.Itoa(historyPage)}}, false}
+		url.Values{"run_id": {runID}, "metric_key": {m.key}, "max_results": {strconv.Itoa(min(historyPage, limit))}}, false}
 	type page struct {
 		Metrics []mlflowMetric `json:"metrics"`
 	}
@@ -138,6 +139,9 @@ func (a *mlflowAsking) addHistory(ctx context.Context, runID string, m *runMetri
 			holdsLast = holdsLast || value.Value == m.Value
 		}
 		m.Values += int64(len(p.Metrics))
+		if a.values.Add(int64(len(p.Metrics))) > tooMany {
+			return false, fmt.Errorf("the histories of all metrics have more than %d values", tooMany)
+		}
 		return m.Values < int64(limit), nil
 	})
 	if err == nil && !holdsLast && !m.Partial {

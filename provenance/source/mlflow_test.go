@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,20 @@ const mlflowRun1 = "4be1c0ffee0000000000000000000001"
 var mlflowAsked = time.Date(2026, 11, 23, 2, 31, 0, 5, time.UTC)
 
 func mlflowToken(context.Context) (string, error) { return double.Token, nil }
+
+// debugLines are those of requests that are made at the same time.
+type debugLines struct {
+	lock sync.Mutex
+	text strings.Builder
+}
+
+func (d *debugLines) add(line string) {
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	d.text.WriteString(line + "\n")
+}
+
+func (d *debugLines) String() string { return d.text.String() }
 
 func textOf(s string) Token { return func(context.Context) (string, error) { return s, nil } }
 
@@ -165,7 +180,7 @@ func TestMLflowLongHistories(t *testing.T) {
 		run.Metrics["m07"][i] = double.Value{Value: i, Step: int64(i)}
 	}
 	got := collectMLflow(t, mlflowOf(withRun(t, run), mlflowRun1))
-	if m := got.Metrics[7]; !m.Partial || m.Values != historyPage || m.Value != "5000" || got.Metrics[8].Partial {
+	if m := got.Metrics[7]; !m.Partial || m.Values != maxHistories/50 || m.Value != "5000" || got.Metrics[8].Partial {
 		t.Errorf("metric %+v", m)
 	}
 }
@@ -275,9 +290,9 @@ func TestMLflowPassword(t *testing.T) {
 	run.Tags["note"], run.Models, run.Files = "use "+double.Password, nil, map[string]string{"a.txt": double.Password}
 	s := withRun(t, run)
 	m := mlflowOf(s, mlflowRun1)
-	var lines strings.Builder
+	var lines debugLines
 	m.Token, m.User, m.Password = nil, textOf(double.User), textOf(double.Password)
-	m.Client.Debug = func(line string) { lines.WriteString(line) }
+	m.Client.Debug = lines.add
 	got := collectMLflow(t, m)
 	s.Fail(faults.Answer(403, `{"error_code":"X","message":"the password `+double.Password+` is wrong"}`))
 	_, err := m.Collect(t.Context())
@@ -582,10 +597,10 @@ func TestMLflowHoldsNoSecret(t *testing.T) {
 	s.PutModel(double.Model{ID: "m-1", Metrics: []any{map[string]any{"key": "token", "value": "planted-a"}}})
 	s.PutVersion(double.Version{Name: "mortgage", Version: "7", Fields: map[string]any{"source": sas, "description": double.Token,
 		"tags": []any{map[string]any{"key": "secret", "value": "planted-a"}}, "run_link": "https://x/?token=planted-b"}})
-	var lines strings.Builder
+	var lines debugLines
 	m := mlflowOf(s, mlflowRun1)
 	m.ModelName, m.ModelVersion = "mortgage", "7"
-	m.Client.Debug = func(line string) { lines.WriteString(line + "\n") }
+	m.Client.Debug = lines.add
 	evidence, err := m.Collect(t.Context())
 	if err != nil {
 		t.Fatal(err)
