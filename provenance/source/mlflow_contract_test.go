@@ -29,17 +29,29 @@ type mlflowLogged struct {
 
 // TestMLflowContract records what MLflow's own client logged on MLflow's own server.
 func TestMLflowContract(t *testing.T) {
+	t.Parallel()
 	var server string
-	t.Run("server", func(t *testing.T) { server = contract(t) })
+	t.Run("server", func(t *testing.T) { server = mlflowContract(t) })
 	if resp, err := http.Get(server + "/health"); err == nil {
 		_ = resp.Body.Close()
 		t.Errorf("the server still answers with %s", resp.Status)
 	}
 }
 
-// contract fills a server, records it, and gives its address.
-func contract(t *testing.T) string {
-	server := testtools.MLflow(t)
+// TestMLflowContractOnDisk: a server that does not hand on artifacts still gives what it reads from its own disk.
+func TestMLflowContractOnDisk(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	server := testtools.MLflow(t, "--no-serve-artifacts", "--default-artifact-root", root)
+	made := mlflowFill(t, server)
+	of := MLflow{URI: server.URL, RunID: made.Good, Client: Client{Wait: time.Millisecond}}
+	contractArtifacts(t, of, root)
+	contractFiles(t, of, made, root, true)
+}
+
+// mlflowFill lets MLflow's own client log what the tests record.
+func mlflowFill(t *testing.T, server testtools.Tracking) mlflowLogged {
+	t.Helper()
 	script, err := filepath.Abs("testdata/mlflow_runs.py")
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +61,13 @@ func contract(t *testing.T) string {
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &made); err != nil {
 		t.Fatal(err)
 	}
+	return made
+}
+
+// mlflowContract fills a server, records it, and gives its address.
+func mlflowContract(t *testing.T) string {
+	server := testtools.MLflow(t)
+	made := mlflowFill(t, server)
 	of := MLflow{URI: server.URL, RunID: made.Good, Client: Client{Wait: time.Millisecond}}
 	t.Run("run", func(t *testing.T) { contractRun(t, of, made) })
 	t.Run("metrics", func(t *testing.T) { contractMetrics(t, of, made) })
@@ -57,7 +76,7 @@ func contract(t *testing.T) string {
 	t.Run("secrets", func(t *testing.T) { contractSecrets(t, of) })
 	t.Run("other runs", func(t *testing.T) { contractOtherRuns(t, of, made) })
 	t.Run("registered model", func(t *testing.T) { contractRegistered(t, of, made) })
-	t.Run("model files", func(t *testing.T) { contractFiles(t, of, made, server.Dir) })
+	t.Run("model files", func(t *testing.T) { contractFiles(t, of, made, server.Dir, false) })
 	return server.URL
 }
 
@@ -247,7 +266,7 @@ func contractRegistered(t *testing.T, of MLflow, made mlflowLogged) {
 }
 
 // contractFiles reads models wherever MLflow puts them, and compares with the files on the server's disk.
-func contractFiles(t *testing.T, of MLflow, made mlflowLogged, dir string) {
+func contractFiles(t *testing.T, of MLflow, made mlflowLogged, dir string, onDisk bool) {
 	experiment := collectMLflow(t, of).Experiment.ID
 	model := filepath.Join(dir, experiment, "models", made.Logged, "artifacts")
 	before := filepath.Join(dir, experiment, made.Before, "artifacts", "old", "model")
@@ -261,6 +280,9 @@ func contractFiles(t *testing.T, of MLflow, made mlflowLogged, dir string) {
 		"runs:/" + made.Before + "/old/model/model.pkl": {filepath.Join(before, "model.pkl"), "runs:/" + made.Before + "/old/model/model.pkl"},
 		"mlflow-artifacts:/" + experiment + "/models/" + made.Logged + "/artifacts": {model, "mlflow-artifacts:/" + experiment + "/models/" + made.Logged + "/artifacts/"},
 	} {
+		if onDisk && strings.HasPrefix(uri, "mlflow-artifacts:") {
+			continue
+		}
 		folder, err := of.OpenModel(t.Context(), uri)
 		if err != nil {
 			t.Errorf("%s: %v", uri, err)
@@ -271,7 +293,7 @@ func contractFiles(t *testing.T, of MLflow, made mlflowLogged, dir string) {
 			t.Errorf("%s (%s) holds %d files: %v", uri, folder.URI(), len(got), slices.Sorted(maps.Keys(got)))
 		}
 	}
-	for _, uri := range []string{"models:/mortgage/9", "models:/mortgage@nobody", "models:/m-0", "runs:/" + made.Good + "/nothing", "mlflow-artifacts:/nothing"} {
+	for _, uri := range []string{"models:/mortgage/9", "models:/mortgage@nobody", "models:/m-0", "runs:/" + made.Good + "/nothing"} {
 		var refused *provenance.Refused
 		if folder, err := of.OpenModel(t.Context(), uri); !errors.As(err, &refused) || refused.Code != "model.missing" || folder != nil {
 			t.Errorf("%s: %v", uri, err)

@@ -230,7 +230,7 @@ type mlflowModel struct {
 	} `json:"data"`
 }
 
-// loggedModelID is how servers call logged models.
+// loggedModel asks for a logged model.
 func (a *mlflowAsking) loggedModel(ctx context.Context, id string) (mlflowModel, error) {
 	var answer struct {
 		Model mlflowModel `json:"model"`
