@@ -20,7 +20,8 @@ type MLflow struct {
 	// ModelName is the registered model's; CATALOG.SCHEMA.NAME in Unity Catalog. Empty: none is asked for.
 	ModelName    string
 	ModelVersion string // a number, or "@ALIAS"
-	// Token, or User and Password, is the credential; a server may ask for none. They are asked before each request.
+	// User and Password, or else Token, are the credential, in this order as MLflow's client has it; a plain server may ask for
+	// none. They are asked before each request.
 	Token    Token
 	User     Token
 	Password Token

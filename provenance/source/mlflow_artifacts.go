@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	maxArtifacts     = 10_000 // files and folders of one run
-	maxArtifactDepth = 32
+	mlflowMaxArtifacts     = 10_000 // files and folders of one run
+	mlflowMaxArtifactDepth = 32
 )
 
 // mlflowFile is a file or a folder of a listing.
@@ -36,12 +36,12 @@ type mlflowListing struct {
 	Files []mlflowFile `json:"files"`
 }
 
-// lister lists one folder; the paths that it gives are relative to the same root as dir, which is "" for the root itself.
-type lister func(ctx context.Context, dir string) ([]mlflowFile, error)
+// mlflowLister lists one folder; the paths that it gives are relative to the same root as dir, which is "" for the root itself.
+type mlflowLister func(ctx context.Context, dir string) ([]mlflowFile, error)
 
 // artifacts lists what the run logged, and reads the small plots and curves.
 func (a *mlflowAsking) artifacts(ctx context.Context, r mlflowRun) ([]provenance.Artifact, error) {
-	files, err := listAll(ctx, a.listRun(r.Info.RunID), "")
+	files, err := mlflowListAll(ctx, a.listRun(r.Info.RunID), "")
 	if err != nil {
 		return nil, a.aboutArtifacts(r.Info.RunID, err)
 	}
@@ -54,20 +54,20 @@ func (a *mlflowAsking) artifacts(ctx context.Context, r mlflowRun) ([]provenance
 
 // aboutArtifacts is the error for a listing that cannot be right.
 func (a *mlflowAsking) aboutArtifacts(runID string, err error) error {
-	var bad *badListing
+	var bad *mlflowBadListing
 	if errors.As(err, &bad) {
 		return fmt.Errorf("%s, listing the artifacts of run %s: the answer makes no sense: %w", a.service, runID, err)
 	}
 	return err
 }
 
-// badListing is a listing that cannot be right.
-type badListing struct{ text string }
+// mlflowBadListing is a listing that cannot be right.
+type mlflowBadListing struct{ text string }
 
-func (b *badListing) Error() string { return b.text }
+func (b *mlflowBadListing) Error() string { return b.text }
 
 // listRun lists folders of a run.
-func (a *mlflowAsking) listRun(runID string) lister {
+func (a *mlflowAsking) listRun(runID string) mlflowLister {
 	return func(ctx context.Context, dir string) ([]mlflowFile, error) {
 		q := mlflowQuestion{"listing the artifacts of run " + runID, "artifacts/list", url.Values{"run_id": {runID}}, true}
 		return a.listPages(ctx, q, "path", dir)
@@ -76,7 +76,7 @@ func (a *mlflowAsking) listRun(runID string) lister {
 
 // listModel lists folders of a logged model.
 // Source: https://mlflow.org/docs/latest/rest-api.html (ListLoggedModelArtifacts)
-func (a *mlflowAsking) listModel(id string) lister {
+func (a *mlflowAsking) listModel(id string) mlflowLister {
 	return func(ctx context.Context, dir string) ([]mlflowFile, error) {
 		q := mlflowQuestion{"listing the files of logged model " + id, "logged-models/" + id + "/artifacts/directories", url.Values{}, true}
 		return a.listPages(ctx, q, "artifact_directory_path", dir)
@@ -94,33 +94,33 @@ func (a *mlflowAsking) listPages(ctx context.Context, q mlflowQuestion, paramete
 		if root = cmp.Or(root, p.Root); p.Root != "" && p.Root != root {
 			return false, errors.New("its pages contradict each other")
 		}
-		if files = append(files, p.Files...); len(files) > maxArtifacts {
-			return false, fmt.Errorf("it has more than %d entries", maxArtifacts)
+		if files = append(files, p.Files...); len(files) > mlflowMaxArtifacts {
+			return false, fmt.Errorf("it has more than %d entries", mlflowMaxArtifacts)
 		}
 		return true, nil
 	})
 	return files, err
 }
 
-// listAll walks down from a folder, level by level, and gives the files by path.
-func listAll(ctx context.Context, list lister, dir string) ([]mlflowFile, error) {
+// mlflowListAll walks down from a folder, level by level, and gives the files by path.
+func mlflowListAll(ctx context.Context, list mlflowLister, dir string) ([]mlflowFile, error) {
 	var files []mlflowFile
 	seen := map[string]bool{}
 	for level, depth := []string{dir}, 0; len(level) > 0; depth++ {
-		if depth > maxArtifactDepth {
-			return nil, &badListing{fmt.Sprintf("it is deeper than %d folders", maxArtifactDepth)}
+		if depth > mlflowMaxArtifactDepth {
+			return nil, &mlflowBadListing{fmt.Sprintf("it is deeper than %d folders", mlflowMaxArtifactDepth)}
 		}
-		found, err := listLevel(ctx, list, level)
+		found, err := mlflowListLevel(ctx, list, level)
 		if err != nil {
 			return nil, err
 		}
 		level = nil
 		for _, f := range found {
 			if seen[f.Path] {
-				return nil, &badListing{fmt.Sprintf("%q stands twice", plain(f.Path))}
+				return nil, &mlflowBadListing{fmt.Sprintf("%q stands twice", plain(f.Path))}
 			}
-			if seen[f.Path] = true; len(seen) > maxArtifacts {
-				return nil, &badListing{fmt.Sprintf("it has more than %d entries", maxArtifacts)}
+			if seen[f.Path] = true; len(seen) > mlflowMaxArtifacts {
+				return nil, &mlflowBadListing{fmt.Sprintf("it has more than %d entries", mlflowMaxArtifacts)}
 			}
 			if f.IsDir {
 				level = append(level, f.Path)
@@ -133,19 +133,19 @@ func listAll(ctx context.Context, list lister, dir string) ([]mlflowFile, error)
 	return files, nil
 }
 
-// listLevel lists some folders at the same time.
-func listLevel(ctx context.Context, list lister, dirs []string) ([]mlflowFile, error) {
+// mlflowListLevel lists some folders at the same time.
+func mlflowListLevel(ctx context.Context, list mlflowLister, dirs []string) ([]mlflowFile, error) {
 	var all []mlflowFile
 	var lock sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(mlflowAtOnce)
 	for _, dir := range dirs {
 		group.Go(func() error {
 			files, err := list(ctx, dir)
 			if err != nil {
 				return err
 			}
-			if err := checkListing(dir, files); err != nil {
+			if err := mlflowCheckListing(dir, files); err != nil {
 				return err
 			}
 			lock.Lock()
@@ -157,24 +157,24 @@ func listLevel(ctx context.Context, list lister, dirs []string) ([]mlflowFile, e
 	return all, group.Wait()
 }
 
-// checkListing refuses entries that lie elsewhere than in dir, and reads the sizes.
-func checkListing(dir string, files []mlflowFile) error {
+// mlflowCheckListing refuses entries that lie elsewhere than in dir, and reads the sizes.
+func mlflowCheckListing(dir string, files []mlflowFile) error {
 	for i := range files {
 		f := &files[i]
 		name := strings.TrimPrefix(f.Path, dir+"/")
 		if dir == "" {
 			name = f.Path
 		} else if name == f.Path {
-			return &badListing{fmt.Sprintf("%q is no entry of %q", plain(f.Path), plain(dir))}
+			return &mlflowBadListing{fmt.Sprintf("%q is no entry of %q", plain(f.Path), plain(dir))}
 		}
 		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00\n\r") || path.Clean(f.Path) != f.Path {
-			return &badListing{fmt.Sprintf("%q is no name in a folder", plain(name))}
+			return &mlflowBadListing{fmt.Sprintf("%q is no name in a folder", plain(name))}
 		}
 		f.size = -1
 		if f.Bytes != "" {
 			var err error
 			if f.size, err = f.Bytes.size(); err != nil {
-				return &badListing{err.Error()}
+				return &mlflowBadListing{err.Error()}
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
@@ -18,8 +19,9 @@ import (
 // mlflowAsking asks one MLflow server.
 type mlflowAsking struct {
 	*asking
-	base string // the server's address, as it is recorded
-	kind mlflowKind
+	base   string // the server's address, as it is recorded
+	kind   mlflowKind
+	values atomic.Int64 // of histories, so far
 }
 
 // mlflowKind is whose MLflow it is. They differ in what they serve beside the common questions.
@@ -39,13 +41,13 @@ func (k mlflowKind) String() string {
 // Source: https://learn.microsoft.com/azure/machine-learning/how-to-secure-workspace-vnet (hosts of workspaces, by cloud) and
 // https://learn.microsoft.com/azure/databricks/workspace/workspace-details
 var (
-	azureMLHosts    = []string{".api.azureml.ms", ".api.ml.azure.cn", ".api.ml.azure.us"}
-	databricksHosts = []string{".azuredatabricks.net", ".databricks.azure.cn", ".databricks.azure.us", ".cloud.databricks.com", ".gcp.databricks.com"}
+	mlflowAzureHosts      = []string{".api.azureml.ms", ".api.ml.azure.cn", ".api.ml.azure.us"}
+	mlflowDatabricksHosts = []string{".azuredatabricks.net", ".databricks.azure.cn", ".databricks.azure.us", ".cloud.databricks.com", ".gcp.databricks.com"}
 )
 
-// azureMLPath is the path of a workspace's MLflow.
+// mlflowAzurePath is the path of a workspace's MLflow.
 // Source: https://learn.microsoft.com/azure/machine-learning/how-to-use-mlflow-configure-tracking
-var azureMLPath = regexp.MustCompile(`(?i)^/mlflow/v[12]\.0/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+$`)
+var mlflowAzurePath = regexp.MustCompile(`(?i)^/mlflow/v[12]\.0/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+$`)
 
 // asking is for the server.
 func (m MLflow) asking() (*mlflowAsking, error) {
@@ -67,17 +69,17 @@ func (m MLflow) server() (string, mlflowKind, error) {
 	}
 	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
-	switch azure := hasSuffix(u.Hostname(), azureMLHosts); {
+	switch azure := mlflowHasSuffix(u.Hostname(), mlflowAzureHosts); {
 	case u.Scheme == "azureml" && !azure:
 		return "", 0, provenance.Misuse(hint, "%s is no host of Azure ML", plain(u.Host))
-	case azure && !azureMLPath.MatchString(u.Path):
+	case azure && !mlflowAzurePath.MatchString(u.Path):
 		return "", 0, provenance.Misuse(hint, "%q is not the path of an Azure ML workspace's MLflow", plain(u.Path))
 	case azure:
 		u.Scheme = strings.Replace(u.Scheme, "azureml", "https", 1)
 		return u.String(), azureMLflow, nil
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "", 0, provenance.Misuse(hint, "MLflow cannot be asked over %s", plain(u.Scheme))
-	case m.Databricks || hasSuffix(u.Hostname(), databricksHosts):
+	case m.Databricks || mlflowHasSuffix(u.Hostname(), mlflowDatabricksHosts):
 		if u.Path != "" {
 			return "", 0, provenance.Misuse("give the host alone, as https://adb-….azuredatabricks.net", "the Databricks host has a path")
 		}
@@ -86,7 +88,7 @@ func (m MLflow) server() (string, mlflowKind, error) {
 	return u.String(), plainMLflow, nil
 }
 
-func hasSuffix(host string, suffixes []string) bool {
+func mlflowHasSuffix(host string, suffixes []string) bool {
 	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(host, s) && len(host) > len(s) })
 }
 
@@ -97,10 +99,10 @@ var errNoMLflowToken = provenance.Misuse("put a token into MLFLOW_TRACKING_TOKEN
 // authorize makes the Authorization header's value, or is nil when the server asks for none.
 func (m MLflow) authorize(used *tokens, kind mlflowKind) httpclient.Authorize {
 	switch {
-	case m.Token != nil:
-		return used.bearer(m.Token, errNoMLflowToken)
 	case m.User != nil && m.Password != nil:
 		return used.basic(m.User, m.Password)
+	case m.Token != nil:
+		return used.bearer(m.Token, errNoMLflowToken)
 	case kind == plainMLflow && m.User == nil && m.Password == nil:
 		return nil
 	}
@@ -144,9 +146,9 @@ func (a *mlflowAsking) masked(err error) error {
 	return err
 }
 
-// gone recognises the answers that mean "there is no such thing". Older servers, and aliases, answer 400.
+// mlflowGone recognises the answers that mean "there is no such thing". Older servers, and aliases, answer 400.
 // Source: mlflow/store/tracking/sqlalchemy_store.py and mlflow/store/model_registry/sqlalchemy_store.py, mlflow/mlflow
-func gone(err error) bool {
+func mlflowGone(err error) bool {
 	e, refused := refusedWith(err, http.StatusNotFound, http.StatusBadRequest)
 	if !refused {
 		return false
@@ -163,8 +165,8 @@ func gone(err error) bool {
 // mlflowRunID is how servers call their runs: a plain one and Databricks with 32 hex digits, Azure ML freely.
 var mlflowRunID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$`)
 
-// versionNumber is the number of a registered model's version.
-var versionNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
+// mlflowVersionNumber is the number of a registered model's version.
+var mlflowVersionNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
 
 // checkNames refuses what is no id, name or version before anything is asked.
 func (m MLflow) checkNames() error {
@@ -180,7 +182,7 @@ func (m MLflow) checkNames() error {
 	if alias, is := strings.CutPrefix(m.ModelVersion, "@"); is && alias != "" && !strings.ContainsAny(alias, "/\x00") {
 		return nil
 	}
-	if versionNumber.MatchString(m.ModelVersion) {
+	if mlflowVersionNumber.MatchString(m.ModelVersion) {
 		return nil
 	}
 	return provenance.Misuse("give its number, or an alias as @ALIAS", "%q is not the version of a registered model", plain(m.ModelVersion))

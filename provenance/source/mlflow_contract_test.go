@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,8 +19,8 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// logged is what testdata/mlflow_runs.py says that it logged.
-type logged struct {
+// mlflowLogged is what testdata/mlflow_runs.py says that it logged.
+type mlflowLogged struct {
 	Parent, Good, Failed, Running, Deleted, Before string // ids of runs
 	Logged                                         string // id of the logged model
 	Version                                        string // of the registered model "mortgage"
@@ -28,16 +29,45 @@ type logged struct {
 
 // TestMLflowContract records what MLflow's own client logged on MLflow's own server.
 func TestMLflowContract(t *testing.T) {
-	server := testtools.MLflow(t)
+	t.Parallel()
+	var server string
+	t.Run("server", func(t *testing.T) { server = mlflowContract(t) })
+	if resp, err := http.Get(server + "/health"); err == nil {
+		_ = resp.Body.Close()
+		t.Errorf("the server still answers with %s", resp.Status)
+	}
+}
+
+// TestMLflowContractOnDisk: a server that does not hand on artifacts still gives what it reads from its own disk.
+func TestMLflowContractOnDisk(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	server := testtools.MLflow(t, "--no-serve-artifacts", "--default-artifact-root", root)
+	made := mlflowFill(t, server)
+	of := MLflow{URI: server.URL, RunID: made.Good, Client: Client{Wait: time.Millisecond}}
+	contractArtifacts(t, of, root)
+	contractFiles(t, of, made, root, true)
+}
+
+// mlflowFill lets MLflow's own client log what the tests record.
+func mlflowFill(t *testing.T, server testtools.Tracking) mlflowLogged {
+	t.Helper()
 	script, err := filepath.Abs("testdata/mlflow_runs.py")
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(server.Script(t, script, t.TempDir()))), "\n")
-	var made logged
+	var made mlflowLogged
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &made); err != nil {
 		t.Fatal(err)
 	}
+	return made
+}
+
+// mlflowContract fills a server, records it, and gives its address.
+func mlflowContract(t *testing.T) string {
+	server := testtools.MLflow(t)
+	made := mlflowFill(t, server)
 	of := MLflow{URI: server.URL, RunID: made.Good, Client: Client{Wait: time.Millisecond}}
 	t.Run("run", func(t *testing.T) { contractRun(t, of, made) })
 	t.Run("metrics", func(t *testing.T) { contractMetrics(t, of, made) })
@@ -46,7 +76,8 @@ func TestMLflowContract(t *testing.T) {
 	t.Run("secrets", func(t *testing.T) { contractSecrets(t, of) })
 	t.Run("other runs", func(t *testing.T) { contractOtherRuns(t, of, made) })
 	t.Run("registered model", func(t *testing.T) { contractRegistered(t, of, made) })
-	t.Run("model files", func(t *testing.T) { contractFiles(t, of, made, server.Dir) })
+	t.Run("model files", func(t *testing.T) { contractFiles(t, of, made, server.Dir, false) })
+	return server.URL
 }
 
 func collectMLflow(t *testing.T, m MLflow) provenance.MLflowRun {
@@ -58,8 +89,8 @@ func collectMLflow(t *testing.T, m MLflow) provenance.MLflowRun {
 	return evidence.(provenance.MLflowRun)
 }
 
-// readStored reads something that lies beside the image, and checks what is said of it.
-func readStored(t *testing.T, s provenance.Stored) []byte {
+// mlflowReadStored reads something that lies beside the image, and checks what is said of it.
+func mlflowReadStored(t *testing.T, s provenance.Stored) []byte {
 	t.Helper()
 	r, err := s.Open()
 	if err != nil {
@@ -73,7 +104,7 @@ func readStored(t *testing.T, s provenance.Stored) []byte {
 	return data
 }
 
-func contractRun(t *testing.T, of MLflow, made logged) {
+func contractRun(t *testing.T, of MLflow, made mlflowLogged) {
 	got := collectMLflow(t, of)
 	if got.URI != of.URI || got.RunID != made.Good || got.Name != "good one" || got.Status != "FINISHED" || got.Parent != made.Parent ||
 		got.Experiment.Name != "nightly mortgages" || got.Experiment.ID == "" || got.User.Name == "" {
@@ -95,7 +126,7 @@ func contractRun(t *testing.T, of MLflow, made logged) {
 	}
 }
 
-func contractMetrics(t *testing.T, of MLflow, made logged) {
+func contractMetrics(t *testing.T, of MLflow, made mlflowLogged) {
 	got := collectMLflow(t, of)
 	values, counts := map[string]string{}, map[string]int64{}
 	for _, m := range got.Metrics {
@@ -116,7 +147,7 @@ func contractMetrics(t *testing.T, of MLflow, made logged) {
 	if want := map[string]int64{"auc": 1, "loss": 1500, "broken": 1, "endless": 2, "tiny": 1, "large": 1}; !maps.Equal(counts, want) {
 		t.Errorf("values %v", counts)
 	}
-	if history := readStored(t, got.Answer); strings.Count(string(history), `"key":"loss"`) != 1501 { // the run has the last one, too
+	if history := mlflowReadStored(t, got.Answer); strings.Count(string(history), `"key":"loss"`) != 1501 { // the run has the last one, too
 		t.Errorf("the stored answer has %d values", strings.Count(string(history), `"key":"loss"`))
 	}
 }
@@ -156,7 +187,7 @@ func contractArtifacts(t *testing.T, of MLflow, dir string) {
 		if a.Digest.IsZero() {
 			continue
 		}
-		if stored := readStored(t, a.Stored); a.Digest != a.Stored.Digest || a.Stored.MediaType != mediaType || !a.Redacted && string(stored) != string(data) {
+		if stored := mlflowReadStored(t, a.Stored); a.Digest != a.Stored.Digest || a.Stored.MediaType != mediaType || !a.Redacted && string(stored) != string(data) {
 			t.Errorf("%s is stored as %d bytes of %s", a.Path, len(stored), a.Stored.MediaType)
 		}
 	}
@@ -166,17 +197,17 @@ func contractArtifacts(t *testing.T, of MLflow, dir string) {
 }
 
 func contractSecrets(t *testing.T, of MLflow) {
-	var lines strings.Builder
-	of.Client.Debug = func(line string) { lines.WriteString(line + "\n") }
+	var lines mlflowDebugLines
+	of.Client.Debug = lines.add
 	got := collectMLflow(t, of)
 	noun, err := json.Marshal(got)
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts := map[string]string{"noun": string(noun), "answer": string(readStored(t, got.Answer)), "debug": lines.String()}
+	texts := map[string]string{"noun": string(noun), "answer": string(mlflowReadStored(t, got.Answer)), "debug": lines.String()}
 	for _, a := range got.Artifacts {
 		if a.Stored.Open != nil {
-			texts[a.Path] = string(readStored(t, a.Stored))
+			texts[a.Path] = string(mlflowReadStored(t, a.Stored))
 		}
 	}
 	for where, text := range texts {
@@ -184,12 +215,12 @@ func contractSecrets(t *testing.T, of MLflow) {
 			t.Errorf("a secret is in %s: %s", where, text)
 		}
 	}
-	if len(got.Removed) < 5 || lines.Len() == 0 {
+	if len(got.Removed) < 5 || lines.String() == "" {
 		t.Errorf("removed %q", got.Removed)
 	}
 }
 
-func contractOtherRuns(t *testing.T, of MLflow, made logged) {
+func contractOtherRuns(t *testing.T, of MLflow, made mlflowLogged) {
 	for id, code := range map[string]string{made.Failed: "mlflow.result", made.Running: "mlflow.running", made.Deleted: "mlflow.deleted",
 		strings.Repeat("0", 32): "mlflow.missing"} {
 		of.RunID = id
@@ -204,7 +235,7 @@ func contractOtherRuns(t *testing.T, of MLflow, made logged) {
 	}
 }
 
-func contractRegistered(t *testing.T, of MLflow, made logged) {
+func contractRegistered(t *testing.T, of MLflow, made mlflowLogged) {
 	of.ModelName, of.ModelVersion = "mortgage", "@champion"
 	evidence, err := of.Collect(t.Context())
 	if err != nil {
@@ -223,7 +254,7 @@ func contractRegistered(t *testing.T, of MLflow, made logged) {
 	if want := map[string]string{"run_id": "81462", "area": "lending"}; !maps.Equal(got.Tags, want) || got.Of("tags") != provenance.Declared {
 		t.Errorf("tags %q are %s", got.Tags, got.Of("tags"))
 	}
-	readStored(t, got.Answer)
+	mlflowReadStored(t, got.Answer)
 	of.RunID = ""
 	for _, version := range []string{"9", "@nobody"} {
 		of.ModelVersion = version
@@ -235,7 +266,7 @@ func contractRegistered(t *testing.T, of MLflow, made logged) {
 }
 
 // contractFiles reads models wherever MLflow puts them, and compares with the files on the server's disk.
-func contractFiles(t *testing.T, of MLflow, made logged, dir string) {
+func contractFiles(t *testing.T, of MLflow, made mlflowLogged, dir string, onDisk bool) {
 	experiment := collectMLflow(t, of).Experiment.ID
 	model := filepath.Join(dir, experiment, "models", made.Logged, "artifacts")
 	before := filepath.Join(dir, experiment, made.Before, "artifacts", "old", "model")
@@ -249,17 +280,20 @@ func contractFiles(t *testing.T, of MLflow, made logged, dir string) {
 		"runs:/" + made.Before + "/old/model/model.pkl": {filepath.Join(before, "model.pkl"), "runs:/" + made.Before + "/old/model/model.pkl"},
 		"mlflow-artifacts:/" + experiment + "/models/" + made.Logged + "/artifacts": {model, "mlflow-artifacts:/" + experiment + "/models/" + made.Logged + "/artifacts/"},
 	} {
+		if onDisk && strings.HasPrefix(uri, "mlflow-artifacts:") {
+			continue
+		}
 		folder, err := of.OpenModel(t.Context(), uri)
 		if err != nil {
 			t.Errorf("%s: %v", uri, err)
 			continue
 		}
-		got, want := modelFilesOf(t, folder), filesBelow(t, c.dir)
+		got, want := mlflowFilesOf(t, folder), mlflowFilesBelow(t, c.dir)
 		if len(want) == 0 || !maps.Equal(got, want) || folder.URI() != c.says {
 			t.Errorf("%s (%s) holds %d files: %v", uri, folder.URI(), len(got), slices.Sorted(maps.Keys(got)))
 		}
 	}
-	for _, uri := range []string{"models:/mortgage/9", "models:/mortgage@nobody", "models:/m-0", "runs:/" + made.Good + "/nothing", "mlflow-artifacts:/nothing"} {
+	for _, uri := range []string{"models:/mortgage/9", "models:/mortgage@nobody", "models:/m-0", "runs:/" + made.Good + "/nothing"} {
 		var refused *provenance.Refused
 		if folder, err := of.OpenModel(t.Context(), uri); !errors.As(err, &refused) || refused.Code != "model.missing" || folder != nil {
 			t.Errorf("%s: %v", uri, err)
@@ -267,8 +301,8 @@ func contractFiles(t *testing.T, of MLflow, made logged, dir string) {
 	}
 }
 
-// filesOf reads a folder through storage.Folder.
-func modelFilesOf(t *testing.T, folder storage.Folder) map[string]string {
+// mlflowFilesOf reads a folder through storage.Folder.
+func mlflowFilesOf(t *testing.T, folder storage.Folder) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := folder.List(t.Context(), func(o storage.Object) error {
@@ -287,8 +321,8 @@ func modelFilesOf(t *testing.T, folder storage.Folder) map[string]string {
 	return files
 }
 
-// filesBelow reads a folder, or a file, of the disk.
-func filesBelow(t *testing.T, dir string) map[string]string {
+// mlflowFilesBelow reads a folder, or a file, of the disk.
+func mlflowFilesBelow(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {

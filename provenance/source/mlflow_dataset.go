@@ -36,7 +36,7 @@ func mlflowDatasets(inputs []mlflowDatasetInput) []provenance.Dataset {
 	var all []provenance.Dataset
 	for _, in := range inputs {
 		d := provenance.Dataset{Name: plain(in.Dataset.Name), Claimed: plain(in.Dataset.Digest), Kind: plain(in.Dataset.SourceType)}
-		d.Source, d.Version = datasetSource(in.Dataset.Source)
+		d.Source, d.Version = mlflowDatasetSource(in.Dataset.Source)
 		for _, tag := range in.Tags {
 			if tag.Key == "mlflow.data.context" {
 				d.Role = plain(tag.Value)
@@ -47,23 +47,23 @@ func mlflowDatasets(inputs []mlflowDatasetInput) []provenance.Dataset {
 	return all
 }
 
-// datasetSource finds where a dataset lies, and the version of its Delta table. What is not written as MLflow's own client
+// mlflowDatasetSource finds where a dataset lies, and the version of its Delta table. What is not written as MLflow's own client
 // does says nothing: the stored answer has it.
-func datasetSource(text string) (source, version string) {
+func mlflowDatasetSource(text string) (source, version string) {
 	var s mlflowSource
 	if strictjson.Unmarshal([]byte(text), 64, &s) != nil {
 		return "", ""
 	}
 	for _, place := range []string{s.URI, s.URL, s.Path, s.Delta, s.Table} {
 		if place != "" {
-			return plain(datasetPlace(place)), plain(string(s.Version))
+			return plain(mlflowDatasetPlace(place)), plain(string(s.Version))
 		}
 	}
 	return "", ""
 }
 
-// datasetPlace is a URI without what may be secret in it; text that is no URI stays.
-func datasetPlace(place string) string {
+// mlflowDatasetPlace is a URI without what may be secret in it; text that is no URI stays.
+func mlflowDatasetPlace(place string) string {
 	if strings.Contains(place, "://") {
 		return redact.URL(place)
 	}

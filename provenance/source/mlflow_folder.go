@@ -19,7 +19,7 @@ type mlflowFolder struct {
 	uri    string // with a slash at its end, as long as it is a folder
 	dir    string // below the root that list and where know; of a single file, its own path
 	single bool
-	list   lister
+	list   mlflowLister
 	where  func(string) httpclient.Request
 }
 
@@ -32,7 +32,7 @@ func (f *mlflowFolder) Workers() int { return mlflowWorkers }
 
 // find tells whether there is such a folder or file: servers list what is not there as an empty folder.
 func (f *mlflowFolder) find(ctx context.Context) (bool, error) {
-	entries, err := listLevel(ctx, f.list, []string{f.dir})
+	entries, err := mlflowListLevel(ctx, f.list, []string{f.dir})
 	if err != nil || len(entries) > 0 {
 		return err == nil, f.bad(err)
 	}
@@ -40,7 +40,7 @@ func (f *mlflowFolder) find(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	parent := strings.TrimSuffix(path.Dir(f.dir), ".")
-	if entries, err = listLevel(ctx, f.list, []string{parent}); err != nil {
+	if entries, err = mlflowListLevel(ctx, f.list, []string{parent}); err != nil {
 		return false, f.bad(err)
 	}
 	for _, e := range entries {
@@ -56,14 +56,14 @@ func (f *mlflowFolder) find(ctx context.Context) (bool, error) {
 func (f *mlflowFolder) mustFind(ctx context.Context) error {
 	there, err := f.find(ctx)
 	if err == nil && !there {
-		err = missingModel("there are no files at %s on %s", plain(f.uri), f.asking.base)
+		err = mlflowMissingModel("there are no files at %s on %s", plain(f.uri), f.asking.base)
 	}
 	return err
 }
 
 // bad names the folder in the error for a listing that cannot be right.
 func (f *mlflowFolder) bad(err error) error {
-	var bad *badListing
+	var bad *mlflowBadListing
 	if errors.As(err, &bad) {
 		return fmt.Errorf("%s, listing %s: the answer makes no sense: %w", f.asking.service, plain(f.uri), err)
 	}
@@ -78,7 +78,7 @@ func (f *mlflowFolder) List(ctx context.Context, yield func(storage.Object) erro
 	}
 	for _, file := range files {
 		if file.size < 0 {
-			return f.bad(&badListing{fmt.Sprintf("it says nothing of the size of %q", plain(file.Path))})
+			return f.bad(&mlflowBadListing{fmt.Sprintf("it says nothing of the size of %q", plain(file.Path))})
 		}
 		if err := yield(storage.Object{Name: f.nameOf(file.Path), Size: file.size}); err != nil {
 			return err
@@ -90,9 +90,9 @@ func (f *mlflowFolder) List(ctx context.Context, yield func(storage.Object) erro
 // files are those below the folder, or the single file.
 func (f *mlflowFolder) files(ctx context.Context) ([]mlflowFile, error) {
 	if !f.single {
-		return listAll(ctx, f.list, f.dir)
+		return mlflowListAll(ctx, f.list, f.dir)
 	}
-	entries, err := listLevel(ctx, f.list, []string{strings.TrimSuffix(path.Dir(f.dir), ".")})
+	entries, err := mlflowListLevel(ctx, f.list, []string{strings.TrimSuffix(path.Dir(f.dir), ".")})
 	for _, e := range entries {
 		if e.Path == f.dir && !e.IsDir {
 			return []mlflowFile{e}, nil
@@ -123,34 +123,40 @@ func (f *mlflowFolder) Open(ctx context.Context, o storage.Object) (io.ReadClose
 	request.Operation = "reading " + plain(f.pathOf(o.Name)) + " of " + plain(f.uri)
 	body, err := f.asking.client.Open(ctx, request)
 	if err != nil {
-		if gone(err) {
-			return nil, changedModel(o, "is not there any more")
+		if mlflowGone(err) {
+			return nil, mlflowChangedFile(o, "is not there any more")
 		}
 		return nil, f.asking.masked(err)
 	}
-	return &sizedBody{body, o, 0}, nil
+	return &mlflowSizedBody{body, o, 0}, nil
 }
 
-// sizedBody is a body that must have the size of its listing.
-type sizedBody struct {
+// mlflowSizedBody is a body that must have the size of its listing.
+type mlflowSizedBody struct {
 	io.ReadCloser
 	object storage.Object
 	given  int64
 }
 
-func (b *sizedBody) Read(p []byte) (int, error) {
+func (b *mlflowSizedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.given += int64(n)
 	switch {
 	case b.given > b.object.Size:
-		return 0, changedModel(b.object, fmt.Sprintf("is longer than the %d bytes that were listed", b.object.Size))
+		return 0, mlflowChangedFile(b.object, fmt.Sprintf("is longer than the %d bytes that were listed", b.object.Size))
 	case errors.Is(err, io.EOF) && b.given < b.object.Size:
-		return n, changedModel(b.object, fmt.Sprintf("has %d bytes, not the %d that were listed", b.given, b.object.Size))
+		return n, mlflowChangedFile(b.object, fmt.Sprintf("has %d bytes, not the %d that were listed", b.given, b.object.Size))
 	}
 	return n, err
 }
 
-func changedModel(o storage.Object, how string) error {
-	return fileChanged{&provenance.Refused{Code: "model.changed", Detail: "the file " + plain(o.Name) + " " + how,
+// mlflowChangedModelFile is a refusal that is also storage.ErrChanged.
+type mlflowChangedModelFile struct{ *provenance.Refused }
+
+func (mlflowChangedModelFile) Is(target error) bool { return target == storage.ErrChanged }
+func (e mlflowChangedModelFile) Unwrap() error      { return e.Refused }
+
+func mlflowChangedFile(o storage.Object, how string) error {
+	return mlflowChangedModelFile{&provenance.Refused{Code: "model.changed", Detail: "the file " + plain(o.Name) + " " + how,
 		Hint: "the model must not be written to while it is recorded"}}
 }

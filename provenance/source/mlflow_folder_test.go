@@ -16,10 +16,10 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-var modelFiles = map[string]string{"MLmodel": "flavors: {}\n", "data/model.pkl": "\x80\x04", "data/a b%.bin": "x"}
+var mlflowModelFiles = map[string]string{"MLmodel": "flavors: {}\n", "data/model.pkl": "\x80\x04", "data/a b%.bin": "x"}
 
-// below are the files as they lie in a run's artifacts.
-func below(dir string, files map[string]string) map[string]string {
+// mlflowBelow are the files as they lie in a run's artifacts.
+func mlflowBelow(dir string, files map[string]string) map[string]string {
 	all := map[string]string{dir + "-other/x": "y", "roc.png": "z"}
 	for name, data := range files {
 		all[dir+"/"+name] = data
@@ -32,8 +32,8 @@ func TestMLflowModelPlaces(t *testing.T) {
 	version := func(source string) double.Version {
 		return double.Version{Name: "mortgage", Version: "7", Aliases: []string{"champion"}, Fields: map[string]any{"source": source, "run_id": mlflowRun1}}
 	}
-	inRun := double.Run{Files: below("model", modelFiles)}
-	onDisk := double.Run{URI: "/srv/mlflow/7/r/artifacts", Files: below("model", modelFiles)}
+	inRun := double.Run{Files: mlflowBelow("model", mlflowModelFiles)}
+	onDisk := double.Run{URI: "/srv/mlflow/7/r/artifacts", Files: mlflowBelow("model", mlflowModelFiles)}
 	beside := double.Run{Models: []string{"m-0", "m-1"}}
 	for name, c := range map[string]struct {
 		run     double.Run
@@ -49,14 +49,14 @@ func TestMLflowModelPlaces(t *testing.T) {
 		"proxied source":   {inRun, version("mlflow-artifacts:/7/" + mlflowRun1 + "/artifacts/model"), double.Model{}, "models:/mortgage/7", "models:/mortgage/7/"},
 		"source on disk":   {onDisk, version("/srv/mlflow/7/r/artifacts/model"), double.Model{}, "models:/mortgage/7", "models:/mortgage/7/"},
 		"run on disk":      {onDisk, version(""), double.Model{}, "runs:/" + mlflowRun1 + "/model", "runs:/" + mlflowRun1 + "/model/"},
-		"logged model":     {beside, version(""), double.Model{Files: modelFiles}, "models:/m-1", "models:/m-1/"},
-		"logged, by run":   {beside, version(""), double.Model{Files: modelFiles}, "runs:/" + mlflowRun1 + "/model", "runs:/" + mlflowRun1 + "/model/"},
-		"logged, version":  {beside, version("models:/m-1"), double.Model{Files: modelFiles}, "models:/mortgage/7", "models:/mortgage/7/"},
-		"logged, on disk":  {beside, version(""), double.Model{Files: modelFiles, URI: "/srv/mlflow/7/models/m-1"}, "models:/m-1", "models:/m-1/"},
-		"logged, inside":   {beside, version(""), double.Model{Files: below("deep", modelFiles)}, "runs:/" + mlflowRun1 + "/model/deep", "runs:/" + mlflowRun1 + "/model/deep/"},
+		"logged model":     {beside, version(""), double.Model{Files: mlflowModelFiles}, "models:/m-1", "models:/m-1/"},
+		"logged, by run":   {beside, version(""), double.Model{Files: mlflowModelFiles}, "runs:/" + mlflowRun1 + "/model", "runs:/" + mlflowRun1 + "/model/"},
+		"logged, version":  {beside, version("models:/m-1"), double.Model{Files: mlflowModelFiles}, "models:/mortgage/7", "models:/mortgage/7/"},
+		"logged, on disk":  {beside, version(""), double.Model{Files: mlflowModelFiles, URI: "/srv/mlflow/7/models/m-1"}, "models:/m-1", "models:/m-1/"},
+		"logged, inside":   {beside, version(""), double.Model{Files: mlflowBelow("deep", mlflowModelFiles)}, "runs:/" + mlflowRun1 + "/model/deep", "runs:/" + mlflowRun1 + "/model/deep/"},
 		"the server's own": {inRun, version(""), double.Model{}, "mlflow-artifacts:/7/" + mlflowRun1 + "/artifacts/model", "mlflow-artifacts:/7/" + mlflowRun1 + "/artifacts/model/"},
 	} {
-		s := withRun(t, c.run)
+		s := mlflowWithRun(t, c.run)
 		s.Prefix, s.Page = "/p", 1
 		s.PutVersion(c.version)
 		c.model.ID, c.model.Name, c.model.RunID = "m-1", "model", mlflowRun1
@@ -66,20 +66,20 @@ func TestMLflowModelPlaces(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got := modelFilesOf(t, folder); !maps.Equal(got, modelFiles) || folder.URI() != c.says || folder.Workers() < 1 {
+		if got := mlflowFilesOf(t, folder); !maps.Equal(got, mlflowModelFiles) || folder.URI() != c.says || folder.Workers() < 1 {
 			t.Errorf("%s: %s holds %q", name, folder.URI(), got)
 		}
 	}
 }
 
 func TestMLflowModelOfOneFile(t *testing.T) {
-	s := withRun(t, double.Run{Files: map[string]string{"a/model.pkl": "x", "top.pkl": "y"}})
+	s := mlflowWithRun(t, double.Run{Files: map[string]string{"a/model.pkl": "x", "top.pkl": "y"}})
 	for path, want := range map[string]map[string]string{"a/model.pkl": {"model.pkl": "x"}, "top.pkl": {"top.pkl": "y"}} {
 		folder, err := mlflowOf(s, "").OpenModel(t.Context(), "runs:/"+mlflowRun1+"/"+path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := modelFilesOf(t, folder); !maps.Equal(got, want) || folder.URI() != "runs:/"+mlflowRun1+"/"+path {
+		if got := mlflowFilesOf(t, folder); !maps.Equal(got, want) || folder.URI() != "runs:/"+mlflowRun1+"/"+path {
 			t.Errorf("%s holds %q", folder.URI(), got)
 		}
 	}
@@ -96,9 +96,9 @@ func TestMLflowModelRefuses(t *testing.T) {
 		"models:/m-9": "model.missing", "models:/m-2": "model.pending", "mlflow-artifacts:/nothing": "model.missing", "models:/m-3": "misused", "models:/elsewhere/1": "misused",
 		"models:/above/1": "misused", "models:/pending/1": "model.pending", "models:/norun/1": "misused",
 	} {
-		s := withRun(t, double.Run{URI: "/srv/r", Files: modelFiles})
+		s := mlflowWithRun(t, double.Run{URI: "/srv/r", Files: mlflowModelFiles})
 		s.PutModel(double.Model{ID: "m-2", Status: "LOGGED_MODEL_PENDING"})
-		s.PutModel(double.Model{ID: "m-3", URI: "dbfs:/x", Files: modelFiles})
+		s.PutModel(double.Model{ID: "m-3", URI: "dbfs:/x", Files: mlflowModelFiles})
 		for name, fields := range map[string]map[string]any{"mortgage": {"source": "/srv/r/data", "run_id": mlflowRun1}, "elsewhere": {"source": "s3://b/x", "run_id": mlflowRun1},
 			"above": {"source": "/srv/r/../x", "run_id": mlflowRun1}, "pending": {"status": "PENDING_REGISTRATION"}, "norun": {"source": "https://ada:hunter22@h/x"}} {
 			s.PutVersion(double.Version{Name: name, Version: "1", Fields: fields})
@@ -108,7 +108,7 @@ func TestMLflowModelRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %s", uri, err, code)
 		}
 	}
-	s := withRun(t, double.Run{URI: "dbfs:/x", Files: below("model", modelFiles)})
+	s := mlflowWithRun(t, double.Run{URI: "dbfs:/x", Files: mlflowBelow("model", mlflowModelFiles)})
 	s.PutVersion(double.Version{Name: "prod.risk.mortgage", Version: "1"})
 	for _, uri := range []string{"runs:/" + mlflowRun1 + "/model", "models:/prod.risk.mortgage/1"} {
 		m := mlflowOf(s, "")
@@ -139,13 +139,13 @@ func TestMLflowModelChanges(t *testing.T) {
 			fmt.Fprint(out, "12")
 		}, false, ""},
 	} {
-		s := withRun(t, double.Run{Files: map[string]string{"model/x": "1234"}})
+		s := mlflowWithRun(t, double.Run{Files: map[string]string{"model/x": "1234"}})
 		folder, err := mlflowOf(s, "").OpenModel(t.Context(), "runs:/"+mlflowRun1+"/model")
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.FailAt("mlflow-artifacts", c.fault)
-		data, err := readObject(t.Context(), folder, storage.Object{Name: "x", Size: 4})
+		data, err := mlflowReadObject(t.Context(), folder, storage.Object{Name: "x", Size: 4})
 		if c.says == "" {
 			if err != nil || string(data) != "1234" {
 				t.Errorf("%s: %q, %v", name, data, err)
@@ -162,7 +162,7 @@ func TestMLflowModelChanges(t *testing.T) {
 	}
 }
 
-func readObject(ctx context.Context, folder storage.Folder, o storage.Object) ([]byte, error) {
+func mlflowReadObject(ctx context.Context, folder storage.Folder, o storage.Object) ([]byte, error) {
 	r, err := folder.Open(ctx, o)
 	if err != nil {
 		return nil, err
@@ -174,19 +174,19 @@ func readObject(ctx context.Context, folder storage.Folder, o storage.Object) ([
 // TestMLflowModelIsStreamed: a model is longer than any answer may be.
 func TestMLflowModelIsStreamed(t *testing.T) {
 	large := bytes.Repeat([]byte("0123456789abcdef"), 1<<19) // 8 MiB
-	s := withRun(t, double.Run{Files: map[string]string{"model/x": string(large)}})
+	s := mlflowWithRun(t, double.Run{Files: map[string]string{"model/x": string(large)}})
 	folder, err := mlflowOf(s, "").OpenModel(t.Context(), "runs:/"+mlflowRun1+"/model")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := readObject(t.Context(), folder, storage.Object{Name: "x", Size: int64(len(large))}); err != nil || !bytes.Equal(got, large) {
+	if got, err := mlflowReadObject(t.Context(), folder, storage.Object{Name: "x", Size: int64(len(large))}); err != nil || !bytes.Equal(got, large) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
 
 // TestMLflowModelListings that cannot be right end the listing.
 func TestMLflowModelListings(t *testing.T) {
-	s := withRun(t, double.Run{Files: below("model", modelFiles)})
+	s := mlflowWithRun(t, double.Run{Files: mlflowBelow("model", mlflowModelFiles)})
 	folder, err := mlflowOf(s, "").OpenModel(t.Context(), "runs:/"+mlflowRun1+"/model")
 	if err != nil {
 		t.Fatal(err)
@@ -230,26 +230,26 @@ func TestMLflowDatasetSources(t *testing.T) {
 		`{"table_name":"m"}`: {"m", ""}, `{"uri":"wasbs://c@a.blob.core.windows.net/x?sv=1"}`: {"wasbs://c@a.blob.core.windows.net/x", ""},
 		`{"sql":"select 1"}`: {"", ""}, `{"tags":{"mlflow.user":"ada"}}`: {"", ""}, `{"path":null}`: {"", ""}, `{"path":7}`: {"", ""}, `[]`: {"", ""}, `x`: {"", ""}, ``: {"", ""},
 	} {
-		if source, version := datasetSource(in); source != want[0] || version != want[1] {
+		if source, version := mlflowDatasetSource(in); source != want[0] || version != want[1] {
 			t.Errorf("%s: %q at version %q", in, source, version)
 		}
 	}
 }
 
-var modelURISeeds = []string{"runs:/0123/a/b", "models:/m/1", "models:/m@a", "models:/m-1", "mlflow-artifacts:/a/b/", "runs:/0123/../x", "models:/a/b/c", "runs://h/x", "models:/a@b@c", ":/", ""}
+var mlflowURISeeds = []string{"runs:/0123/a/b", "models:/m/1", "models:/m@a", "models:/m-1", "mlflow-artifacts:/a/b/", "runs:/0123/../x", "models:/a/b/c", "runs://h/x", "models:/a@b@c", ":/", ""}
 
 // FuzzMLflowModelURI: a place is one thing, and its paths stay below their roots.
 func FuzzMLflowModelURI(f *testing.F) {
-	if len(modelURISeeds) < 5 {
+	if len(mlflowURISeeds) < 5 {
 		f.Fatal("no seeds")
 	}
-	for _, seed := range modelURISeeds {
+	for _, seed := range mlflowURISeeds {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, uri string) {
-		p, err := parseModelURI(uri)
+		p, err := parseMLflowURI(uri)
 		if err != nil {
-			if mlflowKindOf(err) != "misused" || p != (modelPlace{}) {
+			if mlflowKindOf(err) != "misused" || p != (mlflowModelPlace{}) {
 				t.Errorf("%q: %v", uri, err)
 			}
 			return
@@ -266,18 +266,18 @@ func FuzzMLflowModelURI(f *testing.F) {
 	})
 }
 
-var datasetSeeds = []string{`{"uri":"https://ada:x@h/a?sig=s#f"}`, `{"path":"dbfs:/a","delta_table_version":"12"}`, `{"url":"::"}`, `{"uri":"x://a:b@c"}`, `{"table_name":"\u0000"}`, `[`, ``}
+var mlflowDatasetSeeds = []string{`{"uri":"https://ada:x@h/a?sig=s#f"}`, `{"path":"dbfs:/a","delta_table_version":"12"}`, `{"url":"::"}`, `{"uri":"x://a:b@c"}`, `{"table_name":"\u0000"}`, `[`, ``}
 
 // FuzzMLflowDatasetSource: no query and no password is left, and what is left is one line.
 func FuzzMLflowDatasetSource(f *testing.F) {
-	if len(datasetSeeds) < 5 {
+	if len(mlflowDatasetSeeds) < 5 {
 		f.Fatal("no seeds")
 	}
-	for _, seed := range datasetSeeds {
+	for _, seed := range mlflowDatasetSeeds {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		source, version := datasetSource(text)
+		source, version := mlflowDatasetSource(text)
 		if plain(source) != source || plain(version) != version {
 			t.Errorf("%q: %q, %q", text, source, version)
 		}

@@ -29,12 +29,13 @@ type mlflowMetric struct {
 }
 
 const (
-	maxMetrics   = 5000
-	historyPage  = 5000    // values in one answer; servers allow 25000
-	maxHistories = 200_000 // values of all histories together, shared equally among the metrics
-	maxModels    = 50      // logged models that are asked for the data of the metrics
-	// atOnce is how many questions about one run are asked at the same time.
-	atOnce = 16
+	mlflowMaxMetrics   = 5000
+	mlflowHistoryPage  = 5000                   // values in one answer; servers allow 25000
+	mlflowMaxHistories = 200_000                // values of all histories together, shared equally among the metrics
+	mlflowTooMany      = 4 * mlflowMaxHistories // from a server that takes no notice of how many were asked for
+	mlflowMaxModels    = 50                     // logged models that are asked for the data of the metrics
+	// mlflowAtOnce is how many questions about one run are asked at the same time.
+	mlflowAtOnce = 16
 )
 
 // noun is the last value, as it is recorded.
@@ -59,10 +60,10 @@ func (a *mlflowAsking) addMetrics(ctx context.Context, r mlflowRun, found *prove
 	if err != nil {
 		return a.aboutRun(r.Info.RunID, err)
 	}
-	share := max(historyPage, maxHistories/max(1, len(metrics))/historyPage*historyPage)
+	share := mlflowMaxHistories / max(1, len(metrics))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.addHistories(ctx, r, metrics, share) })
-	var measured []measurement
+	var measured []mlflowMeasurement
 	group.Go(func() (err error) { measured, err = a.measurements(ctx, r); return })
 	if err := group.Wait(); err != nil {
 		return err
@@ -74,19 +75,19 @@ func (a *mlflowAsking) addMetrics(ctx context.Context, r mlflowRun, found *prove
 	return nil
 }
 
-// runMetric is a metric of the run, and the key under which it is asked for.
-type runMetric struct {
+// mlflowRunMetric is a metric of the run, and the key under which it is asked for.
+type mlflowRunMetric struct {
 	provenance.Metric
 	key string
 }
 
 // metrics are the run's, by name.
-func (r mlflowRun) metrics() ([]runMetric, error) {
-	if len(r.Data.Metrics) > maxMetrics {
-		return nil, fmt.Errorf("it has more than %d metrics", maxMetrics)
+func (r mlflowRun) metrics() ([]mlflowRunMetric, error) {
+	if len(r.Data.Metrics) > mlflowMaxMetrics {
+		return nil, fmt.Errorf("it has more than %d metrics", mlflowMaxMetrics)
 	}
 	seen := map[string]bool{}
-	var metrics []runMetric
+	var metrics []mlflowRunMetric
 	for _, v := range r.Data.Metrics {
 		metric, err := v.noun()
 		if err != nil {
@@ -96,16 +97,16 @@ func (r mlflowRun) metrics() ([]runMetric, error) {
 			return nil, fmt.Errorf("metric %q stands twice", metric.Name)
 		}
 		seen[v.Key] = true
-		metrics = append(metrics, runMetric{metric, v.Key})
+		metrics = append(metrics, mlflowRunMetric{metric, v.Key})
 	}
-	slices.SortFunc(metrics, func(a, b runMetric) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(metrics, func(a, b mlflowRunMetric) int { return cmp.Compare(a.key, b.key) })
 	return metrics, nil
 }
 
 // addHistories asks for the histories of all metrics.
-func (a *mlflowAsking) addHistories(ctx context.Context, r mlflowRun, metrics []runMetric, share int) error {
+func (a *mlflowAsking) addHistories(ctx context.Context, r mlflowRun, metrics []mlflowRunMetric, share int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(mlflowAtOnce)
 	for i := range metrics {
 		if strings.Contains(metrics[i].key, redact.Removed) { // its name holds a secret, and is not known any more
 			metrics[i].Partial = true
@@ -118,9 +119,9 @@ func (a *mlflowAsking) addHistories(ctx context.Context, r mlflowRun, metrics []
 
 // addHistory reads the pages of one metric's history, to its end or to limit. The history stays in the stored answer; that it
 // holds the last value is checked.
-func (a *mlflowAsking) addHistory(ctx context.Context, runID string, m *runMetric, limit int) error {
+func (a *mlflowAsking) addHistory(ctx context.Context, runID string, m *mlflowRunMetric, limit int) error {
 	question := mlflowQuestion{fmt.Sprintf("reading the history of metric %s of run %s", m.Name, runID), "metrics/get-history",
-		url.Values{"run_id": {runID}, "metric_key": {m.key}, "max_results": {strconv.Itoa(historyPage)}}, false}
+		url.Values{"run_id": {runID}, "metric_key": {m.key}, "max_results": {strconv.Itoa(min(mlflowHistoryPage, limit))}}, false}
 	type page struct {
 		Metrics []mlflowMetric `json:"metrics"`
 	}
@@ -138,6 +139,9 @@ func (a *mlflowAsking) addHistory(ctx context.Context, runID string, m *runMetri
 			holdsLast = holdsLast || value.Value == m.Value
 		}
 		m.Values += int64(len(p.Metrics))
+		if a.values.Add(int64(len(p.Metrics))) > mlflowTooMany {
+			return false, fmt.Errorf("the histories of all metrics have more than %d values", mlflowTooMany)
+		}
 		return m.Values < int64(limit), nil
 	})
 	if err == nil && !holdsLast && !m.Partial {
@@ -146,25 +150,25 @@ func (a *mlflowAsking) addHistory(ctx context.Context, runID string, m *runMetri
 	return err
 }
 
-// measurement says on what data a value was measured.
-type measurement struct{ provenance.Metric }
+// mlflowMeasurement says on what data a value was measured.
+type mlflowMeasurement struct{ provenance.Metric }
 
 // measurements are the values of the run's metrics that name a dataset. Since MLflow 3 a logged model says so of the metrics
 // that were measured on it; the run itself does not.
 // Source: https://mlflow.org/docs/latest/ml/tracking/tracking-api (log_metric with model_id and dataset)
-func (a *mlflowAsking) measurements(ctx context.Context, r mlflowRun) ([]measurement, error) {
+func (a *mlflowAsking) measurements(ctx context.Context, r mlflowRun) ([]mlflowMeasurement, error) {
 	ids := r.modelsOf()
-	if len(ids) > maxModels {
-		return nil, a.aboutRun(r.Info.RunID, fmt.Errorf("it has more than %d logged models", maxModels))
+	if len(ids) > mlflowMaxModels {
+		return nil, a.aboutRun(r.Info.RunID, fmt.Errorf("it has more than %d logged models", mlflowMaxModels))
 	}
-	var all []measurement
+	var all []mlflowMeasurement
 	var lock sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
+	group.SetLimit(mlflowAtOnce)
 	for _, id := range ids {
 		group.Go(func() error {
 			model, err := a.loggedModel(ctx, id)
-			if gone(err) { // it was deleted since, and takes with it what it was measured on
+			if mlflowGone(err) { // it was deleted since, and takes with it what it was measured on
 				return nil
 			}
 			if err != nil {
@@ -172,15 +176,15 @@ func (a *mlflowAsking) measurements(ctx context.Context, r mlflowRun) ([]measure
 			}
 			lock.Lock()
 			defer lock.Unlock()
-			all, err = appendMeasured(all, model.Data.Metrics, r.Info.RunID)
+			all, err = mlflowAppendMeasured(all, model.Data.Metrics, r.Info.RunID)
 			return err
 		})
 	}
 	return all, group.Wait()
 }
 
-// appendMeasured adds those values that the run logged, on a dataset.
-func appendMeasured(all []measurement, values []mlflowMetric, runID string) ([]measurement, error) {
+// mlflowAppendMeasured adds those values that the run logged, on a dataset.
+func mlflowAppendMeasured(all []mlflowMeasurement, values []mlflowMetric, runID string) ([]mlflowMeasurement, error) {
 	for _, v := range values {
 		if v.Dataset == "" || v.RunID != runID {
 			continue
@@ -189,13 +193,13 @@ func appendMeasured(all []measurement, values []mlflowMetric, runID string) ([]m
 		if err != nil {
 			return nil, fmt.Errorf("the answer about a logged model makes no sense: %w", err)
 		}
-		all = append(all, measurement{metric})
+		all = append(all, mlflowMeasurement{metric})
 	}
 	return all, nil
 }
 
 // addDataset names the data that the last value was measured on, unless the same value was measured on several.
-func (m *runMetric) addDataset(all []measurement) {
+func (m *mlflowRunMetric) addDataset(all []mlflowMeasurement) {
 	var name, digest string
 	for _, v := range all {
 		if v.Name != m.Name || v.Step != m.Step || v.Value != m.Value || !v.At.Equal(m.At) {
@@ -226,7 +230,7 @@ type mlflowModel struct {
 	} `json:"data"`
 }
 
-// loggedModelID is how servers call logged models.
+// loggedModel asks for a logged model.
 func (a *mlflowAsking) loggedModel(ctx context.Context, id string) (mlflowModel, error) {
 	var answer struct {
 		Model mlflowModel `json:"model"`

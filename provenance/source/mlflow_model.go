@@ -16,31 +16,31 @@ import (
 // Sources: https://mlflow.org/docs/latest/rest-api.html#modelversion and
 // https://docs.databricks.com/api/workspace/modelversions/get
 type mlflowVersion struct {
-	Name      string       `json:"name"`
-	Version   mlflowNumber `json:"version"`
-	Stage     string       `json:"current_stage"`
-	Status    string       `json:"status"`
-	Message   string       `json:"status_message"`
-	Source    string       `json:"source"`
-	RunID     string       `json:"run_id"`
-	UserID    string       `json:"user_id"`
-	Tags      []mlflowPair `json:"tags"`
-	Created   mlflowNumber `json:"creation_timestamp"`
-	Updated   mlflowNumber `json:"last_updated_timestamp"`
-	Aliases   []aliasName  `json:"aliases"`
-	Model     string       `json:"model_name"` // from here on: Unity Catalog
-	Catalog   string       `json:"catalog_name"`
-	Schema    string       `json:"schema_name"`
-	Storage   string       `json:"storage_location"`
-	CreatedBy string       `json:"created_by"`
-	CreatedAt mlflowNumber `json:"created_at"`
-	UpdatedAt mlflowNumber `json:"updated_at"`
+	Name      string            `json:"name"`
+	Version   mlflowNumber      `json:"version"`
+	Stage     string            `json:"current_stage"`
+	Status    string            `json:"status"`
+	Message   string            `json:"status_message"`
+	Source    string            `json:"source"`
+	RunID     string            `json:"run_id"`
+	UserID    string            `json:"user_id"`
+	Tags      []mlflowPair      `json:"tags"`
+	Created   mlflowNumber      `json:"creation_timestamp"`
+	Updated   mlflowNumber      `json:"last_updated_timestamp"`
+	Aliases   []mlflowAliasName `json:"aliases"`
+	Model     string            `json:"model_name"` // from here on: Unity Catalog
+	Catalog   string            `json:"catalog_name"`
+	Schema    string            `json:"schema_name"`
+	Storage   string            `json:"storage_location"`
+	CreatedBy string            `json:"created_by"`
+	CreatedAt mlflowNumber      `json:"created_at"`
+	UpdatedAt mlflowNumber      `json:"updated_at"`
 }
 
-// aliasName is an alias: text in MLflow, an object in Unity Catalog.
-type aliasName string
+// mlflowAliasName is an alias: text in MLflow, an object in Unity Catalog.
+type mlflowAliasName string
 
-func (a *aliasName) UnmarshalJSON(data []byte) error {
+func (a *mlflowAliasName) UnmarshalJSON(data []byte) error {
 	var object struct {
 		Name string `json:"alias_name"`
 	}
@@ -48,7 +48,7 @@ func (a *aliasName) UnmarshalJSON(data []byte) error {
 		return nil
 	}
 	err := json.Unmarshal(data, &object)
-	*a = aliasName(object.Name)
+	*a = mlflowAliasName(object.Name)
 	return err
 }
 
@@ -74,7 +74,7 @@ func (a *mlflowAsking) registered(ctx context.Context, name, version string) (pr
 	}
 	found, err := v.noun(a.registryOf(name))
 	if err != nil {
-		return found, a.nonsense(readingVersion(name, version), err)
+		return found, a.nonsense(mlflowReadingVersion(name, version), err)
 	}
 	found.URI = plain(a.base)
 	if strings.HasPrefix(version, "@") {
@@ -91,7 +91,7 @@ func (a *mlflowAsking) registryOf(name string) string {
 	return "mlflow"
 }
 
-func readingVersion(name, version string) string {
+func mlflowReadingVersion(name, version string) string {
 	return fmt.Sprintf("reading version %s of model %s", plain(version), plain(name))
 }
 
@@ -101,8 +101,8 @@ func (a *mlflowAsking) version(ctx context.Context, name, version string) (mlflo
 	if a.registryOf(name) == "unity-catalog" {
 		ask = a.versionInCatalog
 	}
-	v, err := ask(ctx, readingVersion(name, version), name, version)
-	if gone(err) {
+	v, err := ask(ctx, mlflowReadingVersion(name, version), name, version)
+	if mlflowGone(err) {
 		return v, provenance.Refuse("model.missing", "register it first; or is it in another registry or workspace?",
 			"%s has no version %s of model %s at %s", a.service, plain(version), plain(name), a.base)
 	}
@@ -145,7 +145,7 @@ func (a *mlflowAsking) ready(name, version string, v mlflowVersion) error {
 	n, err := v.Version.integer()
 	same := err == nil && n > 0 && (strings.HasPrefix(version, "@") || version == string(v.Version))
 	if !same || !strings.EqualFold(v.Name, name) {
-		return a.nonsense(readingVersion(name, version), fmt.Errorf("it is about version %s of model %q", plain(string(v.Version)), plain(v.Name)))
+		return a.nonsense(mlflowReadingVersion(name, version), fmt.Errorf("it is about version %s of model %q", plain(string(v.Version)), plain(v.Name)))
 	}
 	switch v.Status {
 	case "READY", "":
@@ -156,13 +156,13 @@ func (a *mlflowAsking) ready(name, version string, v mlflowVersion) error {
 		return provenance.Refuse("model.failed", "register the model again", "version %s of model %s could not be registered: %s", plain(version), plain(name),
 			cmp.Or(plain(v.Message), v.Status))
 	}
-	return a.nonsense(readingVersion(name, version), fmt.Errorf("its status is %q", plain(v.Status)))
+	return a.nonsense(mlflowReadingVersion(name, version), fmt.Errorf("its status is %q", plain(v.Status)))
 }
 
 // noun is the version as it is recorded. Tags are set by whoever may: one called run_id is no more than a tag.
 func (v mlflowVersion) noun(registry string) (provenance.RegisteredModel, error) {
 	found := provenance.RegisteredModel{Grounds: provenance.Grounds{Basis: provenance.Reported}, Registry: registry, Name: plain(v.Name),
-		Version: string(v.Version), Status: plain(v.Status), RunID: plain(v.RunID), Source: plain(datasetPlace(v.Source)), Creator: mlflowPerson(v.UserID)}
+		Version: string(v.Version), Status: plain(v.Status), RunID: plain(v.RunID), Source: plain(mlflowDatasetPlace(v.Source)), Creator: mlflowPerson(v.UserID)}
 	if v.Stage != "None" {
 		found.Stage = plain(v.Stage)
 	}
@@ -178,7 +178,7 @@ func (v mlflowVersion) noun(registry string) (provenance.RegisteredModel, error)
 		return found, fmt.Errorf("tag %w", err)
 	}
 	found.Tags = parameters(tags)
-	found.BasisOf = declaredFields(map[string]bool{"tags": len(tags) > 0})
+	found.BasisOf = mlflowDeclaredFields(map[string]bool{"tags": len(tags) > 0})
 	if found.Created, err = v.Created.at(); err != nil {
 		return found, err
 	}

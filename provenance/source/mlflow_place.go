@@ -12,40 +12,40 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// modelPlace is what a URI of MLflow's names.
-type modelPlace struct {
+// mlflowModelPlace is what a URI of MLflow's names.
+type mlflowModelPlace struct {
 	run, path     string // runs:/RUN/PATH
 	name, version string // models:/NAME/VERSION or models:/NAME@ALIAS
 	logged        string // models:/m-…: a logged model
 	proxied       string // mlflow-artifacts:/PATH
 }
 
-// parseModelURI reads a URI as MLflow's client does, but for stages and "latest", which name another version every day.
+// parseMLflowURI reads a URI as MLflow's client does, but for stages and "latest", which name another version every day.
 // Source: https://mlflow.org/docs/latest/concepts (artifact and model URIs)
-func parseModelURI(uri string) (modelPlace, error) {
+func parseMLflowURI(uri string) (mlflowModelPlace, error) {
 	scheme, rest, found := strings.Cut(uri, ":")
 	rest, rooted := strings.CutPrefix(rest, "/")
 	first, below, deeper := strings.Cut(rest, "/")
 	bad := provenance.Misuse("give runs:/RUN_ID/PATH, models:/NAME/VERSION, models:/NAME@ALIAS or mlflow-artifacts:/PATH",
-		"%q is not the address of a model in MLflow", plain(datasetPlace(uri)))
+		"%q is not the address of a model in MLflow", plain(mlflowDatasetPlace(uri)))
 	if !found || !rooted || rest == "" || strings.ContainsAny(rest, "\x00\n\r\\?#") || path.Clean("/"+rest) != "/"+strings.TrimSuffix(rest, "/") {
-		return modelPlace{}, bad
+		return mlflowModelPlace{}, bad
 	}
 	below = strings.TrimSuffix(below, "/")
 	name, alias, aliased := strings.Cut(first, "@")
 	switch {
 	case scheme == "runs" && mlflowRunID.MatchString(first) && below != "":
-		return modelPlace{run: first, path: below}, nil
+		return mlflowModelPlace{run: first, path: below}, nil
 	case scheme == "mlflow-artifacts":
-		return modelPlace{proxied: strings.TrimSuffix(rest, "/")}, nil
+		return mlflowModelPlace{proxied: strings.TrimSuffix(rest, "/")}, nil
 	case scheme == "models" && aliased && name != "" && alias != "" && below == "":
-		return modelPlace{name: name, version: "@" + alias}, nil
-	case scheme == "models" && versionNumber.MatchString(below) && !aliased:
-		return modelPlace{name: first, version: below}, nil
+		return mlflowModelPlace{name: name, version: "@" + alias}, nil
+	case scheme == "models" && mlflowVersionNumber.MatchString(below) && !aliased:
+		return mlflowModelPlace{name: first, version: below}, nil
 	case scheme == "models" && !deeper && strings.HasPrefix(first, "m-") && mlflowRunID.MatchString(first):
-		return modelPlace{logged: first}, nil
+		return mlflowModelPlace{logged: first}, nil
 	}
-	return modelPlace{}, bad
+	return mlflowModelPlace{}, bad
 }
 
 // OpenModel opens the files of a model that the server itself serves: runs:/RUN_ID/PATH, models:/NAME/VERSION,
@@ -56,7 +56,7 @@ func parseModelURI(uri string) (modelPlace, error) {
 // A URI that will not do, and one whose files lie where the server does not serve them, is a *provenance.Misused; a model that
 // is not there is a *provenance.Refused, model.missing.
 func (m MLflow) OpenModel(ctx context.Context, uri string) (storage.Folder, error) {
-	place, err := parseModelURI(uri)
+	place, err := parseMLflowURI(uri)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (m MLflow) OpenModel(ctx context.Context, uri string) (storage.Folder, erro
 }
 
 // open finds where the model's files lie.
-func (a *mlflowAsking) open(ctx context.Context, p modelPlace) (*mlflowFolder, error) {
+func (a *mlflowAsking) open(ctx context.Context, p mlflowModelPlace) (*mlflowFolder, error) {
 	switch {
 	case p.run != "":
 		return a.openRun(ctx, p.run, p.path)
@@ -95,7 +95,7 @@ func (a *mlflowAsking) open(ctx context.Context, p modelPlace) (*mlflowFolder, e
 
 // openSource opens what a version of a registered model was made of.
 func (a *mlflowAsking) openSource(ctx context.Context, v mlflowVersion) (*mlflowFolder, error) {
-	place, err := parseModelURI(v.Source)
+	place, err := parseMLflowURI(v.Source)
 	switch {
 	case err == nil && place.run != "":
 		return a.openRun(ctx, place.run, place.path)
@@ -119,7 +119,7 @@ func (a *mlflowAsking) openSource(ctx context.Context, v mlflowVersion) (*mlflow
 
 // elsewhere is for files that the server only knows of.
 func (a *mlflowAsking) elsewhere(what, uri string) error {
-	return provenance.Misuse("give the address of the files themselves", "%s does not serve the files of %s: they lie at %s", a.service, what, plain(datasetPlace(uri)))
+	return provenance.Misuse("give the address of the files themselves", "%s does not serve the files of %s: they lie at %s", a.service, what, plain(mlflowDatasetPlace(uri)))
 }
 
 // openRun opens a folder or a file that a run logged. A name without one is that of a model that the run logged: since MLflow 3
@@ -149,22 +149,22 @@ func (a *mlflowAsking) openRun(ctx context.Context, runID, dir string) (*mlflowF
 			}
 			return found, err
 		}
-		if err != nil && !gone(err) {
+		if err != nil && !mlflowGone(err) {
 			return nil, err
 		}
 	}
-	return nil, missingModel("run %s has no artifact %s", runID, plain(dir))
+	return nil, mlflowMissingModel("run %s has no artifact %s", runID, plain(dir))
 }
 
-func missingModel(format string, args ...any) error {
+func mlflowMissingModel(format string, args ...any) error {
 	return provenance.Refuse("model.missing", "look at the run's artifacts; was it logged under another name?", format, args...)
 }
 
 // openLogged opens a logged model, or a folder in it.
 func (a *mlflowAsking) openLogged(ctx context.Context, id, dir string) (*mlflowFolder, error) {
 	model, err := a.loggedModel(ctx, id)
-	if gone(err) {
-		return nil, missingModel("%s has no logged model %s at %s", a.service, plain(id), a.base)
+	if mlflowGone(err) {
+		return nil, mlflowMissingModel("%s has no logged model %s at %s", a.service, plain(id), a.base)
 	}
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func (a *mlflowAsking) openProxied(ctx context.Context, dir string) (*mlflowFold
 func (a *mlflowAsking) listProxied(ctx context.Context, dir string) ([]mlflowFile, error) {
 	var answer mlflowListing
 	operation := fmt.Sprintf("listing %s", plain(dir))
-	got, err := a.client.Get(ctx, operation, artifactPath, url.Values{"path": {dir}})
+	got, err := a.client.Get(ctx, operation, mlflowArtifactPath, url.Values{"path": {dir}})
 	if err != nil {
 		return nil, a.masked(err)
 	}

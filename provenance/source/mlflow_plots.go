@@ -20,12 +20,12 @@ import (
 )
 
 const (
-	maxPlot  = 1 << 20  // bytes of one plot or curve
-	maxPlots = 16 << 20 // bytes of all together
+	mlflowMaxPlot  = 1 << 20  // bytes of one plot or curve
+	mlflowMaxPlots = 16 << 20 // bytes of all together
 )
 
-// plotTypes are the media types of what is kept, by the end of the name.
-var plotTypes = map[string]string{".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml",
+// mlflowPlotTypes are the media types of what is kept, by the end of the name.
+var mlflowPlotTypes = map[string]string{".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml",
 	".csv": "text/csv", ".json": "application/json", ".html": "text/html", ".txt": "text/plain"}
 
 // addPlots reads the bytes of small plots and curves, as far as the server itself serves them. They lie beside the image.
@@ -37,8 +37,8 @@ func (a *mlflowAsking) addPlots(ctx context.Context, r mlflowRun, files []mlflow
 		return nil
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce)
-	for _, i := range plotsOf(files) {
+	group.SetLimit(mlflowAtOnce)
+	for _, i := range mlflowPlotsOf(files) {
 		group.Go(func() error {
 			request := where(files[i].Path)
 			request.Operation = fmt.Sprintf("reading %s of run %s", all[i].Path, r.Info.RunID)
@@ -53,8 +53,8 @@ func (a *mlflowAsking) addPlots(ctx context.Context, r mlflowRun, files []mlflow
 	return group.Wait()
 }
 
-// plotsOf are the indexes of what is read: small, of a known kind, not part of a model, and together not too much.
-func plotsOf(files []mlflowFile) []int {
+// mlflowPlotsOf are the indexes of what is read: small, of a known kind, not part of a model, and together not too much.
+func mlflowPlotsOf(files []mlflowFile) []int {
 	models := map[string]bool{}
 	for _, f := range files {
 		if path.Base(f.Path) == "MLmodel" {
@@ -64,7 +64,7 @@ func plotsOf(files []mlflowFile) []int {
 	var chosen []int
 	total := int64(0)
 	for i, f := range files {
-		if plotTypes[strings.ToLower(path.Ext(f.Path))] == "" || f.size < 0 || f.size > maxPlot || total+f.size > maxPlots || insideOf(models, f.Path) {
+		if mlflowPlotTypes[strings.ToLower(path.Ext(f.Path))] == "" || f.size < 0 || f.size > mlflowMaxPlot || total+f.size > mlflowMaxPlots || mlflowInsideOf(models, f.Path) {
 			continue
 		}
 		total += f.size
@@ -73,8 +73,8 @@ func plotsOf(files []mlflowFile) []int {
 	return chosen
 }
 
-// insideOf tells whether a file lies in one of the folders, or in a folder inside one.
-func insideOf(folders map[string]bool, name string) bool {
+// mlflowInsideOf tells whether a file lies in one of the folders, or in a folder inside one.
+func mlflowInsideOf(folders map[string]bool, name string) bool {
 	for dir := path.Dir(name); ; dir = path.Dir(dir) {
 		if folders[dir] {
 			return true
@@ -85,9 +85,9 @@ func insideOf(folders map[string]bool, name string) bool {
 	}
 }
 
-// artifactPath is where a server serves the artifacts that lie under mlflow-artifacts:.
+// mlflowArtifactPath is where a server serves the artifacts that lie under mlflow-artifacts:.
 // Source: https://mlflow.org/docs/latest/self-hosting/architecture/artifact-store (proxied access)
-const artifactPath = "/api/2.0/mlflow-artifacts/artifacts"
+const mlflowArtifactPath = "/api/2.0/mlflow-artifacts/artifacts"
 
 // servedAt tells how the server is asked for a file below uri; otherwise is how a plain server is asked for what it reads from
 // storage of its own. It is nil for what lies on other hosts: they are never asked.
@@ -98,7 +98,7 @@ func (a *mlflowAsking) servedAt(uri string, otherwise func(string) httpclient.Re
 	}
 	below := func(root string) func(string) httpclient.Request {
 		return func(p string) httpclient.Request {
-			return httpclient.Request{Path: path.Join(artifactPath, root, p)}
+			return httpclient.Request{Path: path.Join(mlflowArtifactPath, root, p)}
 		}
 	}
 	home, _ := url.Parse(a.base) // it was parsed before
@@ -106,7 +106,7 @@ func (a *mlflowAsking) servedAt(uri string, otherwise func(string) httpclient.Re
 	case u.Scheme == "mlflow-artifacts" && (u.Host == "" || strings.EqualFold(u.Host, home.Host)):
 		return below(u.Path)
 	case u.Scheme == "http" || u.Scheme == "https":
-		root, ours := strings.CutPrefix(uri, a.base+artifactPath+"/")
+		root, ours := strings.CutPrefix(uri, a.base+mlflowArtifactPath+"/")
 		if !ours || strings.ContainsAny(root, "?#") {
 			return nil
 		}
@@ -130,12 +130,12 @@ func (a *mlflowAsking) smallFile(ctx context.Context, request httpclient.Request
 	}
 	if int64(len(data)) != size {
 		return nil, provenance.Refuse("mlflow.changed", "the run must not be written to while it is recorded",
-			"%s, %s: %s bytes came, %d were listed", a.service, request.Operation, sizeText(data, size), size)
+			"%s, %s: %s bytes came, %d were listed", a.service, request.Operation, mlflowSizeText(data, size), size)
 	}
 	return data, nil
 }
 
-func sizeText(data []byte, size int64) string {
+func mlflowSizeText(data []byte, size int64) string {
 	if int64(len(data)) > size {
 		return fmt.Sprintf("more than %d", size)
 	}
@@ -144,7 +144,7 @@ func sizeText(data []byte, size int64) string {
 
 // addPlot keeps a file, redacted if it is text. A picture in which something looks like a secret is only listed.
 func (a *mlflowAsking) addPlot(to *provenance.Artifact, data []byte) {
-	mediaType := plotTypes[strings.ToLower(path.Ext(to.Path))]
+	mediaType := mlflowPlotTypes[strings.ToLower(path.Ext(to.Path))]
 	clean := data
 	switch {
 	case mediaType == "application/json":
@@ -177,8 +177,8 @@ func (a *mlflowAsking) cleanJSON(data []byte) []byte {
 	return clean
 }
 
-// uriInText is a URI between other text.
-var uriInText = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+`)
+// mlflowUriInText is a URI between other text.
+var mlflowUriInText = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+`)
 
 // cleanText takes out of text what is known to be secret, credentials of URLs, and what looks like a secret.
 func (a *mlflowAsking) cleanText(data []byte) []byte {
@@ -187,5 +187,5 @@ func (a *mlflowAsking) cleanText(data []byte) []byte {
 	for _, secret := range r.known {
 		text = strings.ReplaceAll(text, secret, redact.Removed)
 	}
-	return []byte(redact.Text(uriInText.ReplaceAllStringFunc(text, r.text)))
+	return []byte(redact.Text(mlflowUriInText.ReplaceAllStringFunc(text, r.text)))
 }

@@ -107,7 +107,7 @@ func (a *mlflowAsking) run(ctx context.Context, id string) (mlflowRun, error) {
 		Run mlflowRun `json:"run"`
 	}
 	_, err := a.ask(ctx, "reading run "+id, "runs/get", url.Values{"run_id": {id}}, &answer)
-	if gone(err) {
+	if mlflowGone(err) {
 		return answer.Run, provenance.Refuse("mlflow.missing", "is it a run of another server or workspace, or was it deleted for good?",
 			"%s has no run %s at %s", a.service, id, a.base)
 	}
@@ -176,17 +176,17 @@ func (r mlflowRun) addTables(found *provenance.MLflowRun) error {
 	}
 	found.Params, found.Tags = parameters(params), parameters(tags)
 	found.Parent = plain(tags["mlflow.parentRunId"])
-	found.GitCommit = strings.ToLower(plain(firstOf(tags, "mlflow.source.git.commit", "azureml.git.commit")))
-	found.GitURL = plain(redact.URL(firstOf(tags, "mlflow.source.git.repoURL", "azureml.git.repository_uri")))
+	found.GitCommit = strings.ToLower(plain(mlflowFirstOf(tags, "mlflow.source.git.commit", "azureml.git.commit")))
+	found.GitURL = plain(redact.URL(mlflowFirstOf(tags, "mlflow.source.git.repoURL", "azureml.git.repository_uri")))
 	if found.Name == "" {
 		found.Name = plain(tags["mlflow.runName"]) // where servers kept it before they had run_name
 	}
-	found.BasisOf = declaredFields(map[string]bool{"tags": len(tags) > 0, "parent": found.Parent != "",
+	found.BasisOf = mlflowDeclaredFields(map[string]bool{"tags": len(tags) > 0, "parent": found.Parent != "",
 		"gitCommit": found.GitCommit != "", "gitUrl": found.GitURL != ""})
 	return nil
 }
 
-func firstOf(table map[string]string, keys ...string) string {
+func mlflowFirstOf(table map[string]string, keys ...string) string {
 	for _, key := range keys {
 		if value := table[key]; value != "" {
 			return value
@@ -195,8 +195,8 @@ func firstOf(table map[string]string, keys ...string) string {
 	return ""
 }
 
-// declaredFields are the exceptions to Reported: those of the fields that are there.
-func declaredFields(there map[string]bool) map[string]provenance.Basis {
+// mlflowDeclaredFields are the exceptions to Reported: those of the fields that are there.
+func mlflowDeclaredFields(there map[string]bool) map[string]provenance.Basis {
 	fields := map[string]provenance.Basis{}
 	for name, is := range there {
 		if is {

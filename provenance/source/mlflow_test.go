@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,7 +28,21 @@ var mlflowAsked = time.Date(2026, 11, 23, 2, 31, 0, 5, time.UTC)
 
 func mlflowToken(context.Context) (string, error) { return double.Token, nil }
 
-func textOf(s string) Token { return func(context.Context) (string, error) { return s, nil } }
+// mlflowDebugLines are those of requests that are made at the same time.
+type mlflowDebugLines struct {
+	lock sync.Mutex
+	text strings.Builder
+}
+
+func (d *mlflowDebugLines) add(line string) {
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	d.text.WriteString(line + "\n")
+}
+
+func (d *mlflowDebugLines) String() string { return d.text.String() }
+
+func mlflowTextOf(s string) Token { return func(context.Context) (string, error) { return s, nil } }
 
 // mlflowOf is the source under test, for a run of a double.
 func mlflowOf(s *double.Server, runID string) MLflow {
@@ -35,8 +50,8 @@ func mlflowOf(s *double.Server, runID string) MLflow {
 		MaxBody: 1 << 20, AttemptTimeout: 10 * time.Second, Now: func() time.Time { return mlflowAsked }}}
 }
 
-// withRun is a server with one run.
-func withRun(t *testing.T, r double.Run) *double.Server {
+// mlflowWithRun is a server with one run.
+func mlflowWithRun(t *testing.T, r double.Run) *double.Server {
 	s := double.New(t)
 	r.ID = mlflowRun1
 	s.PutRun(r)
@@ -56,8 +71,8 @@ func mlflowKindOf(err error) string {
 	return ""
 }
 
-// fullRun has everything that is read of a run.
-func fullRun() double.Run {
+// mlflowFullRun has everything that is read of a run.
+func mlflowFullRun() double.Run {
 	return double.Run{
 		Metrics: map[string][]double.Value{"auc": {{Value: 0.5, At: 1795311000000}, {Value: 0.8123, Step: 9007199254740993, At: 1795311500000}},
 			"loss": {{Value: "NaN", At: 1795311500000}}, "gain": {{Value: "-Infinity", At: 1795311500000}}, "text": {{Value: "1e3"}}, "token_accuracy": {{Value: 0.25}}},
@@ -73,7 +88,7 @@ func fullRun() double.Run {
 
 func TestMLflowRun(t *testing.T) {
 	for _, text := range []bool{false, true} {
-		s := withRun(t, fullRun())
+		s := mlflowWithRun(t, mlflowFullRun())
 		s.Prefix, s.Text, s.Page = "/ml/flow", text, 1
 		s.PutModel(double.Model{ID: "m-1", Name: "model", RunID: mlflowRun1, Metrics: []any{
 			map[string]any{"key": "auc", "value": 0.8123, "step": "9007199254740993", "timestamp": 1795311500000, "run_id": mlflowRun1, "dataset_name": "test", "dataset_digest": "9c3a"},
@@ -98,7 +113,7 @@ func TestMLflowRun(t *testing.T) {
 			Artifacts: []provenance.Artifact{{Path: "roc.png", Size: 4, Digest: png, Stored: got.Artifacts[0].Stored}, {Path: "train.log", Size: 1}},
 			Started:   time.UnixMilli(1795311000000).UTC(), Ended: time.UnixMilli(1795311600000).UTC(), Answered: got.Answered,
 		}
-		if string(readStored(t, got.Artifacts[0].Stored)) != "\x89PNG" || !strings.Contains(string(readStored(t, got.Answer)), `"value":0.5`) {
+		if string(mlflowReadStored(t, got.Artifacts[0].Stored)) != "\x89PNG" || !strings.Contains(string(mlflowReadStored(t, got.Answer)), `"value":0.5`) {
 			t.Error("the picture or the history was not stored")
 		}
 		for _, r := range []*provenance.MLflowRun{&got, &want} { // functions cannot be compared
@@ -114,7 +129,7 @@ func TestMLflowRun(t *testing.T) {
 }
 
 func TestMLflowAsksTwiceAnswersTheSame(t *testing.T) {
-	s := withRun(t, fullRun())
+	s := mlflowWithRun(t, mlflowFullRun())
 	s.PutModel(double.Model{ID: "m-1"})
 	a, b := collectMLflow(t, mlflowOf(s, mlflowRun1)), collectMLflow(t, mlflowOf(s, mlflowRun1))
 	if a.Answer.Digest != b.Answer.Digest {
@@ -124,9 +139,9 @@ func TestMLflowAsksTwiceAnswersTheSame(t *testing.T) {
 
 // TestMLflowAsksAtTheSameTime what does not depend on each other: nobody is answered before everybody has asked.
 func TestMLflowAsksAtTheSameTime(t *testing.T) {
-	run := fullRun()
+	run := mlflowFullRun()
 	run.Files = map[string]string{"a/x": "", "b/x": "", "c/x": ""}
-	s := withRun(t, run)
+	s := mlflowWithRun(t, run)
 	s.PutModel(double.Model{ID: "m-1"})
 	meet := func(at string, n int32) {
 		var arrived atomic.Int32
@@ -160,25 +175,25 @@ func TestMLflowLongHistories(t *testing.T) {
 	for i := range 50 {
 		run.Metrics[fmt.Sprintf("m%02d", i)] = []double.Value{{Value: 1}}
 	}
-	run.Metrics["m07"] = make([]double.Value, historyPage+1)
+	run.Metrics["m07"] = make([]double.Value, mlflowHistoryPage+1)
 	for i := range run.Metrics["m07"] {
 		run.Metrics["m07"][i] = double.Value{Value: i, Step: int64(i)}
 	}
-	got := collectMLflow(t, mlflowOf(withRun(t, run), mlflowRun1))
-	if m := got.Metrics[7]; !m.Partial || m.Values != historyPage || m.Value != "5000" || got.Metrics[8].Partial {
+	got := collectMLflow(t, mlflowOf(mlflowWithRun(t, run), mlflowRun1))
+	if m := got.Metrics[7]; !m.Partial || m.Values != mlflowMaxHistories/50 || m.Value != "5000" || got.Metrics[8].Partial {
 		t.Errorf("metric %+v", m)
 	}
 }
 
-const azureMLWorkspace = "/mlflow/v1.0/subscriptions/0b7e5e0e-0000-4000-8000-000000000001/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/ws"
+const mlflowInWorkspace = "/mlflow/v1.0/subscriptions/0b7e5e0e-0000-4000-8000-000000000001/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/ws"
 
-// toDouble sends the requests for some host to a double.
-type toDouble struct {
+// mlflowToDouble sends the requests for some host to a double.
+type mlflowToDouble struct {
 	host   string
 	double *url.URL
 }
 
-func (d toDouble) RoundTrip(r *http.Request) (*http.Response, error) {
+func (d mlflowToDouble) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Host != d.host || r.URL.Scheme != "https" {
 		return nil, fmt.Errorf("asked %s", r.URL.Host)
 	}
@@ -187,32 +202,32 @@ func (d toDouble) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func at(t *testing.T, host string, s *double.Server) http.RoundTripper {
+func mlflowAt(t *testing.T, host string, s *double.Server) http.RoundTripper {
 	t.Helper()
 	u, err := url.Parse(s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return toDouble{host, u}
+	return mlflowToDouble{host, u}
 }
 
 // TestMLflowInAzureML lists artifacts, and leaves their bytes where they are.
 func TestMLflowInAzureML(t *testing.T) {
-	run := fullRun()
+	run := mlflowFullRun()
 	run.Models, run.URI = nil, "azureml://westeurope.api.azureml.ms/mlflow/v1.0/x/artifacts"
-	s := withRun(t, run)
-	s.Prefix = azureMLWorkspace
+	s := mlflowWithRun(t, run)
+	s.Prefix = mlflowInWorkspace
 	for _, scheme := range []string{"azureml", "https"} {
 		m := mlflowOf(s, mlflowRun1)
-		m.URI = scheme + "://WestEurope.api.azureml.ms" + azureMLWorkspace + "/"
-		m.Client.Transport = at(t, "westeurope.api.azureml.ms", s)
+		m.URI = scheme + "://WestEurope.api.azureml.ms" + mlflowInWorkspace + "/"
+		m.Client.Transport = mlflowAt(t, "westeurope.api.azureml.ms", s)
 		got := collectMLflow(t, m)
-		if got.URI != "https://westeurope.api.azureml.ms"+azureMLWorkspace || len(got.Artifacts) != 2 || !got.Artifacts[0].Digest.IsZero() || got.Artifacts[0].Size != 4 {
+		if got.URI != "https://westeurope.api.azureml.ms"+mlflowInWorkspace || len(got.Artifacts) != 2 || !got.Artifacts[0].Digest.IsZero() || got.Artifacts[0].Size != 4 {
 			t.Errorf("%s: %+v", scheme, got)
 		}
 	}
 	for _, asked := range s.Requests() {
-		if !strings.HasPrefix(asked, azureMLWorkspace+"/api/2.0/mlflow/") {
+		if !strings.HasPrefix(asked, mlflowInWorkspace+"/api/2.0/mlflow/") {
 			t.Errorf("asked %s", asked)
 		}
 	}
@@ -220,13 +235,13 @@ func TestMLflowInAzureML(t *testing.T) {
 
 // TestMLflowInDatabricks: the same questions, and Unity Catalog's own for names with two dots.
 func TestMLflowInDatabricks(t *testing.T) {
-	run := fullRun()
+	run := mlflowFullRun()
 	run.Models, run.URI = nil, "dbfs:/databricks/mlflow-tracking/1/2/artifacts"
-	s := withRun(t, run)
+	s := mlflowWithRun(t, run)
 	s.PutVersion(double.Version{Name: "prod.risk.mortgage", Version: "7", Aliases: []string{"champion"}, Fields: map[string]any{"run_id": mlflowRun1, "source": "dbfs:/x"}})
 	s.PutVersion(double.Version{Name: "mortgage", Version: "3"})
 	m := mlflowOf(s, mlflowRun1)
-	m.URI, m.Client.Transport = "https://adb-1.2.azuredatabricks.net", at(t, "adb-1.2.azuredatabricks.net", s)
+	m.URI, m.Client.Transport = "https://adb-1.2.azuredatabricks.net", mlflowAt(t, "adb-1.2.azuredatabricks.net", s)
 	for _, version := range []string{"7", "@champion"} {
 		m.ModelName, m.ModelVersion = "prod.risk.mortgage", version
 		evidence, err := m.Collect(t.Context())
@@ -260,7 +275,7 @@ func TestMLflowInDatabricks(t *testing.T) {
 
 // TestMLflowNobodyLogsIn where the server asks nobody to.
 func TestMLflowNobodyLogsIn(t *testing.T) {
-	s := withRun(t, double.Run{})
+	s := mlflowWithRun(t, double.Run{})
 	m := mlflowOf(s, mlflowRun1)
 	m.Token = nil
 	if _, err := m.Collect(t.Context()); err == nil || mlflowKindOf(err) != "" || !strings.Contains(err.Error(), "status 403") {
@@ -271,19 +286,19 @@ func TestMLflowNobodyLogsIn(t *testing.T) {
 }
 
 func TestMLflowPassword(t *testing.T) {
-	run := fullRun()
+	run := mlflowFullRun()
 	run.Tags["note"], run.Models, run.Files = "use "+double.Password, nil, map[string]string{"a.txt": double.Password}
-	s := withRun(t, run)
+	s := mlflowWithRun(t, run)
 	m := mlflowOf(s, mlflowRun1)
-	var lines strings.Builder
-	m.Token, m.User, m.Password = nil, textOf(double.User), textOf(double.Password)
-	m.Client.Debug = func(line string) { lines.WriteString(line) }
+	var lines mlflowDebugLines
+	m.Token, m.User, m.Password = nil, mlflowTextOf(double.User), mlflowTextOf(double.Password)
+	m.Client.Debug = lines.add
 	got := collectMLflow(t, m)
 	s.Fail(faults.Answer(403, `{"error_code":"X","message":"the password `+double.Password+` is wrong"}`))
 	_, err := m.Collect(t.Context())
 	noun, _ := json.Marshal(got)
 	for where, text := range map[string]string{"error": fmt.Sprint(err), "debug": lines.String(), "noun": string(noun),
-		"answer": string(readStored(t, got.Answer)), "file": string(readStored(t, got.Artifacts[0].Stored))} {
+		"answer": string(mlflowReadStored(t, got.Answer)), "file": string(mlflowReadStored(t, got.Artifacts[0].Stored))} {
 		if strings.Contains(text, double.Password) || text == "" || text == "<nil>" {
 			t.Errorf("%s: %s", where, text)
 		}
@@ -294,7 +309,7 @@ func TestMLflowPassword(t *testing.T) {
 }
 
 func TestMLflowMisuse(t *testing.T) {
-	s := withRun(t, double.Run{})
+	s := mlflowWithRun(t, double.Run{})
 	for name, change := range map[string]func(*MLflow){
 		"nothing":               func(m *MLflow) { m.RunID = "" },
 		"no server":             func(m *MLflow) { m.URI = "" },
@@ -304,11 +319,11 @@ func TestMLflowMisuse(t *testing.T) {
 		"plain http":            func(m *MLflow) { m.URI = "http://mlflow.contoso.com" },
 		"user in the URI":       func(m *MLflow) { m.URI = "https://ada:hunter22@mlflow.contoso.com" },
 		"query in the URI":      func(m *MLflow) { m.URI = "https://mlflow.contoso.com?token=hunter22" },
-		"no host of Azure ML":   func(m *MLflow) { m.URI = "azureml://evil.example.com" + azureMLWorkspace },
-		"a host that ends so":   func(m *MLflow) { m.URI = "azureml://api.azureml.ms.example.com" + azureMLWorkspace },
-		"the bare suffix":       func(m *MLflow) { m.URI = "azureml://.api.azureml.ms" + azureMLWorkspace },
+		"no host of Azure ML":   func(m *MLflow) { m.URI = "azureml://evil.example.com" + mlflowInWorkspace },
+		"a host that ends so":   func(m *MLflow) { m.URI = "azureml://api.azureml.ms.example.com" + mlflowInWorkspace },
+		"the bare suffix":       func(m *MLflow) { m.URI = "azureml://.api.azureml.ms" + mlflowInWorkspace },
 		"no workspace":          func(m *MLflow) { m.URI = "azureml://westeurope.api.azureml.ms/mlflow/v1.0" },
-		"plain http, Azure ML":  func(m *MLflow) { m.URI = "http://westeurope.api.azureml.ms" + azureMLWorkspace },
+		"plain http, Azure ML":  func(m *MLflow) { m.URI = "http://westeurope.api.azureml.ms" + mlflowInWorkspace },
 		"a path, Databricks":    func(m *MLflow) { m.Databricks, m.URI = true, m.URI+"/ml/experiments/1" },
 		"a run's page":          func(m *MLflow) { m.RunID = "https://x/#/experiments/1/runs/2" },
 		"a path as run":         func(m *MLflow) { m.RunID = "../x" },
@@ -318,9 +333,9 @@ func TestMLflowMisuse(t *testing.T) {
 		"version 0":             func(m *MLflow) { m.ModelName, m.ModelVersion = "mortgage", "0" },
 		"an empty alias":        func(m *MLflow) { m.ModelName, m.ModelVersion = "mortgage", "@" },
 		"a path as model":       func(m *MLflow) { m.ModelName, m.ModelVersion = "../mortgage", "1" },
-		"an empty token":        func(m *MLflow) { m.Token = textOf(" \n") },
-		"an empty password":     func(m *MLflow) { m.Token, m.User, m.Password = nil, textOf("ada"), textOf("") },
-		"a user alone":          func(m *MLflow) { m.Token, m.User = nil, textOf("ada") },
+		"an empty token":        func(m *MLflow) { m.Token = mlflowTextOf(" \n") },
+		"an empty password":     func(m *MLflow) { m.Token, m.User, m.Password = nil, mlflowTextOf("ada"), mlflowTextOf("") },
+		"a user alone":          func(m *MLflow) { m.Token, m.User = nil, mlflowTextOf("ada") },
 		"nobody, in Databricks": func(m *MLflow) { m.Token, m.Databricks = nil, true },
 	} {
 		m := mlflowOf(s, mlflowRun1)
@@ -346,13 +361,13 @@ func TestMLflowRefuses(t *testing.T) {
 		{double.Run{Stage: "deleted"}, "mlflow.deleted"}, {double.Run{Stage: "deleted", Status: "RUNNING"}, "mlflow.deleted"},
 		{double.Run{Status: "DONE"}, ""}, {double.Run{Info: map[string]any{"status": nil}}, ""},
 	} {
-		s := withRun(t, c.run)
+		s := mlflowWithRun(t, c.run)
 		evidence, err := mlflowOf(s, mlflowRun1).Collect(t.Context())
 		if err == nil || evidence != nil || mlflowKindOf(err) != c.code || len(s.Requests()) != 1 {
 			t.Errorf("%+v: %v after %d requests", c.run, err, len(s.Requests()))
 		}
 	}
-	s := withRun(t, double.Run{})
+	s := mlflowWithRun(t, double.Run{})
 	for status, body := range map[int]string{404: `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Run '4' not found."}`, 400: `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"x"}`} {
 		s.Fail(faults.Answer(status, body))
 		if _, err := mlflowOf(s, mlflowRun1).Collect(t.Context()); mlflowKindOf(err) != "mlflow.missing" || len(provenance.Hints(err)) == 0 {
@@ -363,7 +378,7 @@ func TestMLflowRefuses(t *testing.T) {
 
 // TestMLflowMoves: a run that goes on is asked again, and then recorded.
 func TestMLflowMoves(t *testing.T) {
-	s := withRun(t, double.Run{Status: "RUNNING"})
+	s := mlflowWithRun(t, double.Run{Status: "RUNNING"})
 	if _, err := mlflowOf(s, mlflowRun1).Collect(t.Context()); mlflowKindOf(err) != "mlflow.running" {
 		t.Fatal(err)
 	}
@@ -402,9 +417,9 @@ func TestMLflowFaults(t *testing.T) {
 		for name, c := range mlflowFaults {
 			t.Run(at+" "+name, func(t *testing.T) {
 				t.Parallel()
-				run := fullRun()
+				run := mlflowFullRun()
 				run.Metrics, run.Files = map[string][]double.Value{"auc": {{Value: 1}}}, map[string]string{"a/b": "x"}
-				s := withRun(t, run)
+				s := mlflowWithRun(t, run)
 				s.PutModel(double.Model{ID: "m-1"})
 				s.PutVersion(double.Version{Name: "mortgage", Version: "7"})
 				s.FailAt(at, c.faults...)
@@ -426,7 +441,7 @@ func TestMLflowFaults(t *testing.T) {
 }
 
 func TestMLflowStall(t *testing.T) {
-	s := withRun(t, double.Run{})
+	s := mlflowWithRun(t, double.Run{})
 	s.Fail(faults.Stall)
 	m := mlflowOf(s, mlflowRun1)
 	m.Client.AttemptTimeout = 200 * time.Millisecond
@@ -439,7 +454,7 @@ func TestMLflowKeepsCredentialsAtHome(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { visits.Add(1) }))
 	defer elsewhere.Close()
 	for _, at := range []string{"runs/get", "artifacts/list", "mlflow-artifacts"} {
-		s := withRun(t, double.Run{Files: map[string]string{"roc.png": "x"}})
+		s := mlflowWithRun(t, double.Run{Files: map[string]string{"roc.png": "x"}})
 		s.FailAt(at, faults.Redirect(elsewhere.URL))
 		if _, err := mlflowOf(s, mlflowRun1).Collect(t.Context()); err == nil || mlflowKindOf(err) != "" || !strings.Contains(err.Error(), "not the host that was configured") {
 			t.Errorf("%s: %v", at, err)
@@ -448,7 +463,7 @@ func TestMLflowKeepsCredentialsAtHome(t *testing.T) {
 	host := strings.TrimPrefix(elsewhere.URL, "http://")
 	for _, uri := range []string{elsewhere.URL + "/api/2.0/mlflow-artifacts/artifacts/1/2/artifacts", "mlflow-artifacts://" + host + "/1/2/artifacts",
 		elsewhere.URL + "@" + host, "://"} {
-		s := withRun(t, double.Run{URI: uri, Files: map[string]string{"roc.png": "x"}})
+		s := mlflowWithRun(t, double.Run{URI: uri, Files: map[string]string{"roc.png": "x"}})
 		if got := collectMLflow(t, mlflowOf(s, mlflowRun1)); !got.Artifacts[0].Digest.IsZero() {
 			t.Errorf("%s: %+v", uri, got.Artifacts)
 		}
@@ -523,7 +538,7 @@ func TestMLflowContradictions(t *testing.T) {
 			}
 		}, "is no entry of"},
 	} {
-		s := withRun(t, double.Run{Metrics: map[string][]double.Value{"auc": {{Value: 1}}}})
+		s := mlflowWithRun(t, double.Run{Metrics: map[string][]double.Value{"auc": {{Value: 1}}}})
 		s.Alter = c.alter
 		if evidence, err := mlflowOf(s, mlflowRun1).Collect(t.Context()); err == nil || evidence != nil || mlflowKindOf(err) != "" || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
@@ -533,7 +548,7 @@ func TestMLflowContradictions(t *testing.T) {
 
 // TestMLflowPagesWithoutEnd are given up.
 func TestMLflowPagesWithoutEnd(t *testing.T) {
-	deep := strings.Repeat("d/", maxArtifactDepth+2) + "x"
+	deep := strings.Repeat("d/", mlflowMaxArtifactDepth+2) + "x"
 	for name, c := range map[string]struct {
 		run   double.Run
 		alter func(string, map[string]any)
@@ -551,17 +566,17 @@ func TestMLflowPagesWithoutEnd(t *testing.T) {
 			}
 		}, "contradict"},
 	} {
-		s := withRun(t, c.run)
+		s := mlflowWithRun(t, c.run)
 		s.Page, s.Alter = 1, c.alter
 		if _, err := mlflowOf(s, mlflowRun1).Collect(t.Context()); err == nil || mlflowKindOf(err) != "" || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
 	many := map[string]string{}
-	for i := range maxArtifacts + 1 {
+	for i := range mlflowMaxArtifacts + 1 {
 		many[fmt.Sprint(i)] = ""
 	}
-	m := mlflowOf(withRun(t, double.Run{Files: many}), mlflowRun1)
+	m := mlflowOf(mlflowWithRun(t, double.Run{Files: many}), mlflowRun1)
 	if _, err := m.Collect(t.Context()); err == nil || !strings.Contains(err.Error(), "more than 10000 entries") {
 		t.Error(err)
 	}
@@ -571,21 +586,21 @@ func TestMLflowPagesWithoutEnd(t *testing.T) {
 func TestMLflowHoldsNoSecret(t *testing.T) {
 	planted := []string{"planted-a", "planted-b", "planted-c", "planted-d", "planted-e", "planted-f", "planted-g", "planted-h", double.Token, "QWxhZGRpbjpvcGVuIHNlc2FtZQ"}
 	sas := "https://acct.blob.core.windows.net/c/x.csv?sv=1&sig=QWxhZGRpbjpvcGVuIHNlc2FtZQ%3D%3D"
-	run := fullRun()
+	run := mlflowFullRun()
 	run.Info = map[string]any{"run_name": "with " + double.Token, "user_id": "ada " + double.Token}
 	run.Tags["api_token"], run.Tags["note"], run.Tags["mlflow.log-model.history"] = "planted-d", sas, `[{"flavors":{"password":"planted-e","a":"`+double.Token+`"}}]`
 	run.Params["where"] = "jdbc:sqlserver://h;password=planted-f;x=1"
 	run.Metrics["m "+double.Token] = []double.Value{{Value: 1}}
 	run.Files = map[string]string{"a.json": `{"db_password":"planted-g","x":[1.50,2]}`, "b.txt": "see " + sas + " or <a href='https://ada:planted-h@host/x'>", "c.csv": "x\n" + double.Token,
 		"d.html": "Bearer " + double.Token, "e.png": "\x89PNG" + double.Token, "f " + double.Token + ".txt": "x", "g.svg": sas, "h.json": `{"x": [1.50, NaN], "t": "` + double.Token + `"}`}
-	s := withRun(t, run)
+	s := mlflowWithRun(t, run)
 	s.PutModel(double.Model{ID: "m-1", Metrics: []any{map[string]any{"key": "token", "value": "planted-a"}}})
 	s.PutVersion(double.Version{Name: "mortgage", Version: "7", Fields: map[string]any{"source": sas, "description": double.Token,
 		"tags": []any{map[string]any{"key": "secret", "value": "planted-a"}}, "run_link": "https://x/?token=planted-b"}})
-	var lines strings.Builder
+	var lines mlflowDebugLines
 	m := mlflowOf(s, mlflowRun1)
 	m.ModelName, m.ModelVersion = "mortgage", "7"
-	m.Client.Debug = func(line string) { lines.WriteString(line + "\n") }
+	m.Client.Debug = lines.add
 	evidence, err := m.Collect(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -594,12 +609,12 @@ func TestMLflowHoldsNoSecret(t *testing.T) {
 	noun, _ := json.Marshal(evidence)
 	s.Fail(faults.Answer(403, `{"error_code":"X","message":"Bearer `+double.Token+` `+sas+`"}`))
 	_, denied := m.Collect(t.Context())
-	texts := map[string]string{"noun": string(noun), "answer": string(readStored(t, got.Answer)), "model": string(readStored(t, model.Answer)), "debug": lines.String(), "error": fmt.Sprint(denied)}
+	texts := map[string]string{"noun": string(noun), "answer": string(mlflowReadStored(t, got.Answer)), "model": string(mlflowReadStored(t, model.Answer)), "debug": lines.String(), "error": fmt.Sprint(denied)}
 	kept := 0
 	for _, a := range got.Artifacts {
 		if a.Stored.Open != nil {
 			kept++
-			texts[a.Path] = string(readStored(t, a.Stored)) + a.Stored.Name
+			texts[a.Path] = string(mlflowReadStored(t, a.Stored)) + a.Stored.Name
 			if a.Redacted == strings.HasPrefix(a.Path, "f ") {
 				t.Errorf("%s is redacted: %v", a.Path, a.Redacted)
 			}
@@ -625,10 +640,10 @@ func TestMLflowHoldsNoSecret(t *testing.T) {
 
 // TestMLflowAnonymous leaves out who people are, wherever the server writes it.
 func TestMLflowAnonymous(t *testing.T) {
-	run := fullRun()
+	run := mlflowFullRun()
 	run.Tags["mlflow.user"] = "ada@contoso.com"
 	run.Inputs = []any{map[string]any{"dataset": map[string]any{"name": "n", "source_type": "code", "source": `{"tags":{"mlflow.user":"ada@contoso.com","mlflow.source.type":"LOCAL"}}`}}}
-	s := withRun(t, run)
+	s := mlflowWithRun(t, run)
 	s.PutModel(double.Model{ID: "m-1"})
 	s.PutVersion(double.Version{Name: "mortgage", Version: "7"})
 	m := mlflowOf(s, mlflowRun1)
@@ -639,24 +654,24 @@ func TestMLflowAnonymous(t *testing.T) {
 	}
 	got, model := evidence.(provenance.Several)[0].(provenance.MLflowRun), evidence.(provenance.Several)[1].(provenance.RegisteredModel)
 	noun, _ := json.Marshal(evidence)
-	for where, text := range map[string]string{"noun": string(noun), "answer": string(readStored(t, got.Answer)), "model": string(readStored(t, model.Answer))} {
+	for where, text := range map[string]string{"noun": string(noun), "answer": string(mlflowReadStored(t, got.Answer)), "model": string(mlflowReadStored(t, model.Answer))} {
 		if strings.Contains(text, "ada@") {
 			t.Errorf("the %s names her: %s", where, text)
 		}
 	}
-	if got.User != (provenance.Person{}) || model.Creator != (provenance.Person{}) || !strings.Contains(string(readStored(t, got.Answer)), `mlflow.source.type\":\"LOCAL`) {
+	if got.User != (provenance.Person{}) || model.Creator != (provenance.Person{}) || !strings.Contains(string(mlflowReadStored(t, got.Answer)), `mlflow.source.type\":\"LOCAL`) {
 		t.Errorf("user %+v, creator %+v", got.User, model.Creator)
 	}
 }
 
 // TestMLflowPlots: small ones of known kinds, not parts of models, and not too much.
 func TestMLflowPlots(t *testing.T) {
-	mega := strings.Repeat("x", maxPlot)
+	mega := strings.Repeat("x", mlflowMaxPlot)
 	files := map[string]string{"model/MLmodel": "x", "model/data/a.json": "x", "model/b.png": "x", "ROC.PNG": "x", "empty.csv": "", "c.log": "x", "large.csv": mega + "x"}
 	for i := range 17 {
 		files[fmt.Sprintf("m%02d.jpg", i)] = mega
 	}
-	m := mlflowOf(withRun(t, double.Run{Files: files}), mlflowRun1)
+	m := mlflowOf(mlflowWithRun(t, double.Run{Files: files}), mlflowRun1)
 	got := collectMLflow(t, m)
 	var kept []string
 	for _, a := range got.Artifacts {
@@ -712,7 +727,7 @@ func TestMLflowPlotFaults(t *testing.T) {
 		"gone":        {faults.Answer(404, `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"x"}`), "", "status 404"},
 		"forbidden":   {faults.Answer(403, `{"error_code":"PERMISSION_DENIED","message":"x"}`), "", "status 403"},
 	} {
-		s := withRun(t, double.Run{Files: map[string]string{"roc.png": "1234"}})
+		s := mlflowWithRun(t, double.Run{Files: map[string]string{"roc.png": "1234"}})
 		s.FailAt("mlflow-artifacts", c.fault)
 		evidence, err := mlflowOf(s, mlflowRun1).Collect(t.Context())
 		if c.says == "" {
