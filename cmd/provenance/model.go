@@ -83,7 +83,7 @@ func (r *recorder) openModels(ctx context.Context) ([]storage.Folder, error) {
 func (r *recorder) openModel(ctx context.Context, uri string) (storage.Folder, error) {
 	scheme, _, _ := strings.Cut(uri, ":")
 	switch {
-	case scheme == "dbfs", strings.HasPrefix(uri, "/Workspace/"), strings.HasPrefix(uri, "/Volumes/"):
+	case inDatabricks(uri):
 		if r.cfg.DatabricksHost == "" {
 			return nil, provenance.Misuse("give --databricks-host", "the model lies in a Databricks workspace, which is not named: %s", uri)
 		}

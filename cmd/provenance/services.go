@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -113,6 +114,11 @@ func (r *recorder) mlflow() source.MLflow {
 		m.User, m.Password = r.variable("MLFLOW_TRACKING_USERNAME"), r.variable("MLFLOW_TRACKING_PASSWORD")
 	}
 	return m
+}
+
+// inDatabricks tells whether a model lies in a workspace.
+func inDatabricks(uri string) bool {
+	return strings.HasPrefix(uri, "dbfs:") || strings.HasPrefix(uri, "/Workspace/") || strings.HasPrefix(uri, "/Volumes/")
 }
 
 // isDatabricks tells whether a host, with or without https://, is a workspace of Azure Databricks.
@@ -229,6 +235,8 @@ func (cfg config) checkServices() error {
 	switch {
 	case cfg.DatabricksRun != "" && cfg.DatabricksHost == "":
 		return provenance.Misuse("give --databricks-host", "a Databricks run is named, but no workspace")
+	case cfg.DatabricksHost != "" && cfg.DatabricksRun == "" && cfg.MLflowURI != cfg.DatabricksHost && !slices.ContainsFunc(cfg.Model, inDatabricks):
+		return provenance.Misuse("give --databricks-run", "a Databricks workspace is named, but no run")
 	case cfg.DatabricksID != "" && cfg.DatabricksHost == "", cfg.DatabricksFile != "" && cfg.DatabricksRun == "":
 		return provenance.Misuse("give --databricks-host and --databricks-run", "something is said of a Databricks run, but none is named")
 	case cfg.MLflowRun != "" && cfg.MLflowURI == "":
