@@ -1,7 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
 	"os"
+	"strings"
+	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/seed-3480f271/provenance/provenance/provtest"
@@ -14,6 +20,58 @@ func scriptDatabricks(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Setenv(args[0], provtest.Databricks(scriptTB{ts: ts}))
 	ts.Setenv("DATABRICKS_TOKEN", provtest.DatabricksToken)
+}
+
+// services are the doubles that scripts have started.
+var services sync.Map // *testscript.TestScript: *provtest.Services
+
+// scriptServices is the command services: "start COMMIT NOTEBOOK MODEL" runs doubles of all services and sets the variables of a job in
+// their pipeline; "secrets DIR..." fails when a planted secret stands in a file below one of the folders, or in the last output.
+func scriptServices(ts *testscript.TestScript, neg bool, args []string) {
+	switch {
+	case !neg && len(args) == 4 && args[0] == "start":
+		commit := strings.TrimSpace(ts.ReadFile(args[1]))
+		s := provtest.StartServices(scriptTB{ts: ts}, provtest.Night{Commit: commit, Notebook: ts.ReadFile(args[2]), Model: []byte(ts.ReadFile(args[3]))})
+		services.Store(ts, s)
+		for name, value := range s.Env(commit) {
+			ts.Setenv(name, value)
+		}
+	case !neg && len(args) > 1 && args[0] == "secrets":
+		s, started := services.Load(ts)
+		if !started {
+			ts.Fatalf("no services were started")
+		}
+		texts := map[string][]byte{"stdout": []byte(ts.ReadFile("stdout")), "stderr": []byte(ts.ReadFile("stderr"))}
+		for _, dir := range args[1:] {
+			maps.Copy(texts, filesUnder(ts, dir, dir))
+		}
+		for name, text := range texts {
+			for _, secret := range s.(*provtest.Services).Secrets() {
+				if bytes.Contains(unpacked(text), []byte(secret)) {
+					ts.Fatalf("%s holds the secret %s", name, secret)
+				}
+			}
+		}
+	default:
+		ts.Fatalf("usage: services start COMMIT NOTEBOOK MODEL, or services secrets DIR...")
+	}
+}
+
+// unpacked is text, and after it what a DSSE envelope in it holds.
+func unpacked(text []byte) []byte {
+	var bundle struct {
+		Payload      string
+		DSSEEnvelope struct{ Payload string } `json:"dsseEnvelope"`
+	}
+	if json.Unmarshal(text, &bundle) != nil {
+		return text
+	}
+	for _, payload := range []string{bundle.Payload, bundle.DSSEEnvelope.Payload} {
+		if data, err := base64.StdEncoding.DecodeString(payload); err == nil {
+			text = append(append(bytes.Clone(text), '\n'), data...)
+		}
+	}
+	return text
 }
 
 // scriptAzurite is the command azurite.
