@@ -46,7 +46,7 @@ func (b *bed) double() error {
 		bound string
 	}{{smallBlobs, "ratio >= 1.2"}, {largeBlobs, "ratio >= 1"}} {
 		blobs := s.serve()
-		err := b.versusRclone("double", blobs.url(), s.shape, s.bound, 6)
+		err := b.versusRclone("double", blobs.url(), s.shape, s.bound, rounds)
 		blobs.server.Close()
 		if err != nil {
 			return err
@@ -154,7 +154,7 @@ func (b *bed) twoNights(s shape) (n night, err error) {
 	n.first = first
 	blobs.fresh = s.count / 100
 	n.fresh = float64(blobs.fresh) * float64(s.size) / (1 << 20)
-	n.second, n.listing, err = pair(6, func(int) (cost, error) {
+	n.second, n.listing, err = pair(rounds, func(int) (cost, error) {
 		before := blobs.sent.Load()
 		c, err := b.hash(f, previous)
 		n.read = float64(blobs.sent.Load()-before) / (1 << 20)

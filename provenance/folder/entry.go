@@ -85,6 +85,25 @@ var errEntry = errors.New("an entry is damaged")
 
 // readEntry reads what appendEntry wrote.
 func readEntry(name string, value []byte) (IndexEntry, error) {
+	return new(digestMemo).readEntry(name, value)
+}
+
+// digestMemo is a digest that was read before: most files of an index name the same attestation.
+type digestMemo struct {
+	raw    [32]byte
+	digest provenance.Digest
+}
+
+// of is the digest of these bytes.
+func (m *digestMemo) of(raw []byte) provenance.Digest {
+	if m.digest.IsZero() || m.raw != [32]byte(raw) {
+		m.raw = [32]byte(raw)
+		m.digest = provenance.DigestOf(provenance.SHA256, m.raw)
+	}
+	return m.digest
+}
+
+func (m *digestMemo) readEntry(name string, value []byte) (IndexEntry, error) {
 	d := decoder{rest: value}
 	flags := d.take(1)
 	e := IndexEntry{Name: name, Size: d.varint(), Modified: d.time(), changed: d.varint()}
@@ -102,7 +121,9 @@ func readEntry(name string, value []byte) (IndexEntry, error) {
 		e.HashedAt = d.time()
 	}
 	if flags[0]&hasBy != 0 {
-		e.By = d.digest()
+		if by := d.take(32); !d.bad {
+			e.By = m.of(by)
+		}
 	}
 	if d.bad || len(d.rest) > 0 || e.Size < 0 {
 		return IndexEntry{}, errEntry

@@ -147,10 +147,15 @@ func newIndexWriter(dir string) (*indexWriter, error) {
 
 // add appends an entry, whose name is greater than the one before. Errors come with finish.
 func (w *indexWriter) add(e IndexEntry) {
-	w.index.Files++
-	w.index.Bytes += e.Size
 	w.value = appendEntry(w.value[:0], e)
-	w.table.add([]byte(e.Name), w.value)
+	w.addRecord([]byte(e.Name), w.value, e.Size)
+}
+
+// addRecord appends an entry as it is written, of a file of that size.
+func (w *indexWriter) addRecord(name, value []byte, size int64) {
+	w.index.Files++
+	w.index.Bytes += size
+	w.table.add(name, value)
 }
 
 func (w *indexWriter) finish() (_ *Index, err error) {

@@ -57,6 +57,7 @@ type builder struct {
 	listing, manifest, text *sum
 	sums                    *sums // all three
 	last                    string
+	memo                    digestMemo
 }
 
 // build makes a result of what was sorted: a folder, a shard, or just a listing, whose entries have no digests.
@@ -78,7 +79,7 @@ func build(dir string, s *sorter) (*Result, error) {
 
 // record takes the next record of the sorter.
 func (b *builder) record(key, value []byte) error {
-	e, err := readEntry(string(key), value)
+	e, err := b.memo.readEntry(string(key), value)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (b *builder) record(key, value []byte) error {
 	}
 	b.last = e.Name
 	b.result.count(e)
-	b.index.add(e)
+	b.index.addRecord(key, value, e.Size)
 	return b.sums.add(e)
 }
 
