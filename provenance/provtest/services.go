@@ -81,7 +81,9 @@ func nightRun() databricksdouble.Run {
 }
 
 func nightTracked(n Night) mlflowdouble.Run {
-	value := func(v any, step int64) mlflowdouble.Value { return mlflowdouble.Value{Value: v, Step: step, At: 1763864000000 + step} }
+	value := func(v any, step int64) mlflowdouble.Value {
+		return mlflowdouble.Value{Value: v, Step: step, At: 1763864000000 + step}
+	}
 	return mlflowdouble.Run{ID: NightTracked,
 		Metrics: map[string][]mlflowdouble.Value{"auc": {value(0.79, 1), value(0.8123, 2)}, "loss": {value("NaN", 1)}},
 		Params:  map[string]string{"max_depth": "7", "db_password": planted},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // The credentials that a server accepts.
@@ -32,6 +33,8 @@ type Server struct {
 	Open   bool   // nobody has to log in
 	Text   bool   // 64-bit integers are written as text
 	Page   int    // entries of histories and listings in one answer; 0: all
+	// Latency is how long each answer takes.
+	Latency time.Duration
 	// Alter changes an answer before it is sent; endpoint is what follows /api/2.0/mlflow/.
 	Alter func(endpoint string, answer map[string]any)
 

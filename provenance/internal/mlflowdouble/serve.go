@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // problem is an answer with another status.
@@ -26,6 +27,7 @@ func missing(format string, args ...any) *problem {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(out http.ResponseWriter, req *http.Request) {
+	time.Sleep(s.Latency)
 	fault := s.next(req.URL.RequestURI())
 	out.Header().Set("X-Request-Id", "66666666-7777-8888-9999-000000000000")
 	where, ours := strings.CutPrefix(req.URL.Path, s.Prefix)
