@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -32,17 +33,29 @@ func (r *recorder) askSources() error {
 			return err
 		})
 	}
-	group.Go(func() (err error) {
-		r.image, err = image.Resolve(ctx, r.cfg.Image, r.imageOptions(r.cfg.Platform))
-		return err
-	})
+	group.Go(func() error { return r.resolve(ctx) })
 	return group.Wait()
+}
+
+// resolve finds the image, and when it was built, if there is a run to compare that with.
+func (r *recorder) resolve(ctx context.Context) (err error) {
+	if r.image, err = image.Resolve(ctx, r.cfg.Image, r.imageOptions(r.cfg.Platform)); err != nil {
+		return err
+	}
+	noun := r.image.Noun()
+	if r.cfg.DatabricksRun+r.cfg.MLflowRun != "" {
+		if noun.Created, err = r.image.Created(ctx); err != nil {
+			return err
+		}
+		noun.BasisOf = with(noun.BasisOf, "created", provenance.Declared)
+	}
+	r.add(noun)
+	return nil
 }
 
 // readData reads the model and the data folders, all at the same time. What the sources contradict each other in is refused
 // before: reading can take hours.
 func (r *recorder) readData() error {
-	r.add(r.image.Noun())
 	if _, err := provenance.NewStatement(r.evidence...); err != nil {
 		return err
 	}

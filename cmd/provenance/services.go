@@ -190,10 +190,10 @@ const (
 // sourceHosts are Azure DevOps, which knows the build, and the host of the repository, which knows who brought the commit: in a
 // pipeline, where a token lets us ask.
 func (r *recorder) sourceHosts() (all []provenance.Source, err error) {
-	if r.getenv("TF_BUILD") == "" || r.cfg.AzureDevOps == azureDevOpsNever {
+	if r.getenv("TF_BUILD") == "" {
 		return nil, nil
 	}
-	if r.getenv("SYSTEM_ACCESSTOKEN") != "" {
+	if r.getenv("SYSTEM_ACCESSTOKEN") != "" && r.cfg.AzureDevOps != azureDevOpsNever {
 		devops, err := r.azureDevOps()
 		if err != nil {
 			return nil, err

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -157,6 +158,23 @@ func base(annotations map[string]string) *provenance.BaseImage {
 	return &provenance.BaseImage{
 		Grounds: provenance.Grounds{Basis: provenance.Declared}, Name: annotations[baseName], Digest: digest,
 	}
+}
+
+// Created is the latest time at which a platform of the image was built, as whoever built it wrote it; zero when none says it.
+func (i *Image) Created(ctx context.Context) (latest time.Time, err error) {
+	ctx, _, cancel := i.limits.begin(ctx, "reading when "+i.store.name()+" was built")
+	defer cancel()
+	platforms, err := i.platformImages(ctx)
+	for _, p := range platforms {
+		config, err := p.Image.ConfigFile()
+		if err != nil {
+			return time.Time{}, orLimit(ctx, fmt.Errorf("platform %s of %s: %w", p.Name, i.store.name(), err))
+		}
+		if config.Created.After(latest) {
+			latest = config.Created.UTC()
+		}
+	}
+	return latest, orLimit(ctx, err)
 }
 
 // Noun is the image for the statement.

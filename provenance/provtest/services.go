@@ -53,11 +53,16 @@ func StartServices(t testing.TB, n Night) *Services {
 	t.Helper()
 	s := &Services{AzureML: azuremldouble.New(t), DevOps: devopsdouble.New(t), GitHub: githubdouble.New(t), MLflow: mlflowdouble.New(t)}
 	s.Databricks = databricksdouble.New(t, nightRun())
-	s.Databricks.Export(nightTask, "python", n.Notebook)
+	s.Databricks.Export(nightTask, "python", strings.TrimPrefix(n.Notebook, "# Databricks notebook source\n"))
 	s.Databricks.PutFile("/models/model.bin", databricksdouble.File{Data: n.Model, Modified: 1763863200000})
 	s.MLflow.PutRun(nightTracked(n))
 	s.built(n.Commit)
 	s.GitHub.Commit["sha"] = n.Commit
+	for _, a := range s.GitHub.Activity {
+		if a["after"] == githubdouble.Commit {
+			a["after"] = n.Commit
+		}
+	}
 	s.slow(n.Latency)
 	s.vault = vaultdouble.Start(t, vaultdouble.Config{
 		Audiences: []string{"https://management.azure.com", storageAudience},
@@ -95,6 +100,7 @@ func nightTracked(n Night) mlflowdouble.Run {
 func (s *Services) built(commit string) {
 	s.DevOps.Build["sourceVersion"] = commit
 	s.DevOps.Claims["rpo_ver"] = commit
+	s.DevOps.Claims["iat"], s.DevOps.Claims["exp"] = time.Now().Add(-time.Minute).Unix(), time.Now().Add(9*time.Minute).Unix()
 	s.DevOps.Commit["commitId"] = commit
 	s.DevOps.Changes[0]["id"] = commit
 	s.DevOps.Pulls[0]["lastMergeCommit"] = map[string]any{"commitId": commit}
@@ -123,12 +129,12 @@ func loggedIn(t testing.TB, to, token string, latency time.Duration) http.Handle
 func (s *Services) Env(commit string) map[string]string {
 	env := s.vault.Env()
 	for name, value := range map[string]string{
-		"DATABRICKS": s.Databricks.URL, "MLFLOW": s.MLflow.URL, "DEVOPS": s.DevOps.URL, "GITHUB": s.GitHub.URL, "AZUREML": NightWorkspace,
+		"DATABRICKS": s.Databricks.URL, "MLFLOW": s.MLflow.URL, "DEVOPS": s.DevOps.URL, "GITHUB": s.GitHub.URL, "GITHUBTOKEN": githubdouble.Token, "AZUREML": NightWorkspace,
 		"DATABRICKS_TOKEN": databricksdouble.Token, "MLFLOW_TRACKING_TOKEN": mlflowdouble.Token, "SYSTEM_ACCESSTOKEN": devopsdouble.Token,
 		"TF_BUILD": "True", "SYSTEM_COLLECTIONURI": s.DevOps.URL + "/", "SYSTEM_TEAMPROJECT": NightProject, "SYSTEM_DEFINITIONID": fmt.Sprint(devopsdouble.DefinitionID),
 		"BUILD_BUILDID": fmt.Sprint(devopsdouble.BuildID), "BUILD_REASON": "Schedule", "BUILD_SOURCEBRANCH": "refs/heads/main", "BUILD_SOURCEVERSION": commit,
 		"BUILD_REPOSITORY_PROVIDER": "TfsGit", "BUILD_REPOSITORY_ID": devopsdouble.RepositoryID, "BUILD_REPOSITORY_URI": s.DevOps.URL + "/Mortgage%20ML/_git/mortgage",
-		"AGENT_ISSELFHOSTED":    "0",
+		"AGENT_ISSELFHOSTED": "0", "BUILD_REPOSITORY_NAME": githubdouble.Repository,
 		"SYSTEM_OIDCREQUESTURI": strings.TrimSuffix(s.DevOps.URL, "/contoso") + devopsdouble.OIDCPath,
 	} {
 		env[name] = value

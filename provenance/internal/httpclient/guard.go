@@ -38,6 +38,9 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &permanent{fmt.Errorf("no credential could be had: %w", err), ""}
 	}
 	resp, err := g.next.RoundTrip(req)
+	if ended := req.Context().Err(); err != nil && ended != nil { // the transport would tell why others were cancelled
+		err = ended
+	}
 	line := req.Method + " " + redact.URL(req.URL.String()) + ": "
 	if err != nil {
 		g.debug(line + g.mask(err.Error()))
