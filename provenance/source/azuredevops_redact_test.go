@@ -14,6 +14,7 @@ func TestRedactsJSONInStrings(t *testing.T) {
 		`{"deep":"{\"token\":\"x\"}"}`:                      `{"deep":"{\"token\":\"[removed]\"}"}`,
 		`{"a":"hunter22"}`:                                  `{"a":"[removed]"}`,
 		`{"db_password":"x"`:                                `{"db_password":"x"`,
+		`{"password":"a","password":"b"}`:                   `[removed]`,
 		`[removed]`:                                         `[removed]`,
 		`{}`:                                                `{}`,
 		``:                                                  ``,

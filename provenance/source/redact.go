@@ -36,11 +36,15 @@ func (r *redactor) value(path string, v any) any {
 	return v
 }
 
-// nested redacts JSON that is written as text, as MLflow writes the sources of datasets, and Azure DevOps the parameters of builds. Text in which nothing is removed stays
-// as it is.
+// nested redacts JSON that is written as text, as MLflow writes the sources of datasets, and Azure DevOps the parameters of builds.
+// Text in which nothing is removed stays as it is. JSON that is too deep, or that has a key twice, is removed whole: readers would
+// differ in what it says.
 func (r *redactor) nested(path, text string) (string, bool) {
-	if begin := strings.TrimSpace(text); !strings.HasPrefix(begin, "{") && !strings.HasPrefix(begin, "[") || strictjson.Check([]byte(text), maxNested) != nil {
+	if begin := strings.TrimSpace(text); !strings.HasPrefix(begin, "{") && !strings.HasPrefix(begin, "[") || !json.Valid([]byte(text)) {
 		return "", false
+	}
+	if strictjson.Check([]byte(text), maxNested) != nil {
+		return r.note(path, text, redact.Removed), true
 	}
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()

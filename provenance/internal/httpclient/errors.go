@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/hashicorp/go-retryablehttp"
 	"net"
 	"net/http"
 	"net/url"
@@ -100,13 +101,13 @@ func (f *failure) Unwrap() error { return f.cause }
 // failed makes the error for an attempt that brought no answer. The URL that net/http puts into its errors is left out: it
 // has a query.
 func (c *Client) failed(operation string, err error) error {
-	var inURL *url.Error
-	if errors.As(err, &inURL) {
-		err = inURL.Err
-	}
+	err = withoutURL(err)
 	var timeout net.Error
 	text := c.guard.mask(err.Error())
+	var late *lateError
 	switch {
+	case errors.As(err, &late):
+		text = "no whole answer came in time; the last attempt ended with: " + late.last
 	case errors.Is(err, context.Canceled):
 		text = "it was cancelled"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
@@ -119,6 +120,48 @@ func (c *Client) failed(operation string, err error) error {
 	}
 	return f
 }
+
+// withoutURL is an error of net/http without the URL that it repeats.
+func withoutURL(err error) error {
+	var inURL *url.Error
+	if errors.As(err, &inURL) {
+		return inURL.Err
+	}
+	return err
+}
+
+// trouble is how the last attempt of a request ended, masked. When the time is up while the client waits, nothing else tells it.
+type trouble struct{ last string }
+
+// troubleKey is where a request's context has its trouble.
+type troubleKey struct{}
+
+func withTrouble(req *retryablehttp.Request) (*retryablehttp.Request, *trouble) {
+	t := &trouble{}
+	return req.WithContext(context.WithValue(req.Context(), troubleKey{}, t)), t
+}
+
+func noteTrouble(ctx context.Context, text string) {
+	if t, has := ctx.Value(troubleKey{}).(*trouble); has {
+		t.last = text
+	}
+}
+
+// after adds the trouble to an error that only says that the time was up.
+func (t *trouble) after(err error) error {
+	if t.last == "" || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &lateError{t.last, err}
+}
+
+// lateError is an error of the clock, with what had happened before.
+type lateError struct {
+	last string
+	error
+}
+
+func (l *lateError) Unwrap() error { return l.error }
 
 // safeCause keeps of an error's chain only what holds no foreign text.
 func safeCause(err error) error {

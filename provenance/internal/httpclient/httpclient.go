@@ -158,6 +158,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, c.failed(r.Operation, err)
 	}
+	req, last := withTrouble(req)
 	answer := Answer{what: c.service + ", " + r.Operation}
 	req.SetResponseHandler(func(resp *http.Response) error { return c.read(resp, &answer) })
 	resp, err := c.http.Do(req)
@@ -165,7 +166,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 		err = c.read(resp, &answer)
 	}
 	if err != nil {
-		return Answer{}, c.failed(r.Operation, err)
+		return Answer{}, c.failed(r.Operation, last.after(err))
 	}
 	if answer.Status < 200 || answer.Status > 299 {
 		return Answer{}, c.refusedBy(r.Operation, answer)
@@ -247,11 +248,13 @@ func (c *Client) worthRepeating(ctx context.Context, resp *http.Response, err er
 		if errors.As(err, &p) {
 			return false, err
 		}
+		noteTrouble(ctx, c.guard.mask(withoutURL(err).Error()))
 		return retryablehttp.ErrorPropagatedRetryPolicy(ctx, nil, err)
 	}
 	if !temporary(resp.StatusCode) {
 		return false, nil
 	}
+	noteTrouble(ctx, "status "+resp.Status)
 	wait, asked := c.retryAfter(resp)
 	deadline, bounded := ctx.Deadline()
 	return !asked || wait <= c.options.Patience && (!bounded || time.Until(deadline) > wait), nil

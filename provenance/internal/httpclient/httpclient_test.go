@@ -379,3 +379,20 @@ func TestFurtherCredentials(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTimeIsUp tells what stood in the way.
+func TestTimeIsUp(t *testing.T) {
+	base, _ := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	o := fast()
+	o.Wait, o.Patience = time.Hour, time.Hour
+	c, err := httpclient.New("Databricks", base, authorize, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = c.Get(ctx, "reading run 7", "/x", nil)
+	if want := "Databricks, reading run 7: no whole answer came in time; the last attempt ended with: status 503 Service Unavailable"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
