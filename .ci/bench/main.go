@@ -73,7 +73,7 @@ type section struct {
 
 func (b *bed) sections() []section {
 	return []section{{"verify", b.verify}, {"record", b.record}, {"start", b.start}, {"size", b.size}, {"large", b.largeFiles}, {"small", b.smallFiles},
-		{"double", b.double}, {"azurite", b.azurite}, {"million", b.million}, {"nights", b.nights}}
+		{"double", b.double}, {"azurite", b.azurite}, {"million", b.million}, {"nights", b.nights}, {"services", b.services}}
 }
 
 // tool is the executable of somebody else's program, built by .ci/tools.
@@ -109,7 +109,7 @@ func (b *bed) run(name string, args ...string) (cost, error) {
 	}
 	cmd := exec.Command(self, append([]string{measureCommand, name}, args...)...)
 	cmd.Dir = b.dir
-	cmd.Env = append(os.Environ(), "COSIGN_PASSWORD=bench")
+	cmd.Env = append(append(os.Environ(), "COSIGN_PASSWORD=bench"), b.env...)
 	var output strings.Builder
 	var figures bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &figures, &output

@@ -26,6 +26,7 @@ import (
 // bed is the test bed: a registry with the referrers API that counts requests, a repository, a folder and a key.
 type bed struct {
 	dir, program, cosign string
+	env                  []string // further variables of the programs that are measured
 	server               *httptest.Server
 	requests             atomic.Int64
 }

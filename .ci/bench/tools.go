@@ -24,6 +24,16 @@ func (t *tools) Fatal(args ...any)            { panic(failure{fmt.Errorf("%s", f
 func (t *tools) Fatalf(f string, args ...any) { panic(failure{fmt.Errorf(f, args...)}) }
 func (*tools) Logf(f string, args ...any)     { fmt.Fprintf(os.Stderr, f+"\n", args...) }
 
+// TempDir is a folder that is gone at the end.
+func (t *tools) TempDir() string {
+	dir, err := os.MkdirTemp("", "provenance-bench-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) }) // it is temporary: what is left is no harm
+	return dir
+}
+
 // end stops the servers, and turns a failure into err. It is deferred.
 func (t *tools) end(err *error) {
 	failed := recover()
