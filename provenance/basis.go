@@ -1,5 +1,7 @@
 package provenance
 
+import "maps"
+
 // Basis says how a fact, or a link between two things, is known.
 type Basis string
 
@@ -52,11 +54,11 @@ func (g Grounds) Of(fact string) Basis {
 	return g.Basis
 }
 
-// Fact is something known about the whole build rather than about one resource: above all the result of a cross-check
-// between sources. Value is short text ("true", "false", "unknown"); Note says why, for people.
-type Fact struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-	Basis Basis  `json:"basis"`
-	Note  string `json:"note,omitempty"`
+// With is a copy in which one fact is known on a basis of its own.
+func (g Grounds) With(fact string, basis Basis) Grounds {
+	of := map[string]Basis{}
+	maps.Copy(of, g.BasisOf)
+	of[fact] = basis
+	g.BasisOf = of
+	return g
 }

@@ -29,10 +29,10 @@ func (r *Record) confirm() (*Fact, error) {
 		}
 	}
 	for _, fact := range confirmed {
-		p.BasisOf = withBasis(p.BasisOf, fact, Reported)
+		p.Grounds = p.With(fact, Reported)
 	}
 	if r.Build != nil && r.Build.Confirms(*p) {
-		p.BasisOf = withBasis(p.BasisOf, "builderId", Reported)
+		p.Grounds = p.With("builderId", Reported)
 	}
 	if len(confirmed) == 0 {
 		return &Fact{CheckPipeline, "unknown", Declared, "no variable says anything that Azure DevOps could confirm"}, nil

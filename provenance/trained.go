@@ -16,19 +16,8 @@ func (r *Record) tieTraining() {
 		if proved {
 			basis = Reported
 		}
-		f.TrainedOn, f.BasisOf = why, withBasis(f.BasisOf, "trainedOn", basis)
+		f.TrainedOn, f.Grounds = why, f.With("trainedOn", basis)
 	}
-}
-
-// withBasis is a copy of m with one more entry.
-func withBasis(m map[string]Basis, name string, basis Basis) map[string]Basis {
-	out := map[string]Basis{name: basis}
-	for k, v := range m {
-		if k != name {
-			out[k] = v
-		}
-	}
-	return out
 }
 
 // trainedOn tells whether the folder was the same from the run's start to the recording, and why.
@@ -94,8 +83,6 @@ func unchanged(b *Before) string {
 	}
 	return "the listing from before training is the one at recording; "
 }
-
-func wireText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // trainingStarted is when the first of the recorded runs started; zero if none is recorded.
 func (r *Record) trainingStarted() (first time.Time) {

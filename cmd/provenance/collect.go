@@ -47,7 +47,7 @@ func (r *recorder) resolve(ctx context.Context) (err error) {
 		if noun.Created, err = r.image.Created(ctx); err != nil {
 			return err
 		}
-		noun.BasisOf = with(noun.BasisOf, "created", provenance.Declared)
+		noun.Grounds = noun.With("created", provenance.Declared)
 	}
 	r.add(noun)
 	return nil

@@ -144,23 +144,12 @@ func (a allowing) Collect(ctx context.Context) (provenance.Evidence, error) {
 	for _, one := range flatten(e) {
 		if run, is := one.(provenance.MLflowRun); is {
 			run.Allowed = a.inputs
-			run.BasisOf = with(run.BasisOf, "allowed", provenance.Declared)
+			run.Grounds = run.With("allowed", provenance.Declared)
 			one = run
 		}
 		all = append(all, one)
 	}
 	return all, nil
-}
-
-// with is a copy of m with one more entry.
-func with(m map[string]provenance.Basis, name string, basis provenance.Basis) map[string]provenance.Basis {
-	out := map[string]provenance.Basis{name: basis}
-	for k, v := range m {
-		if k != name {
-			out[k] = v
-		}
-	}
-	return out
 }
 
 // flatten lists evidence one by one.
