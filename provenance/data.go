@@ -116,6 +116,7 @@ type DeltaTable struct {
 	ID              string    `json:"id"` // metaData.id
 	Version         int64     `json:"version,string"`
 	Asked           string    `json:"asked"`              // why this version: "version", "run start" or "now"
+	Newest          int64     `json:"newest,string"`      // the newest version that the log had then
 	Committed       time.Time `json:"committed,omitzero"` // commitInfo
 	Operation       string    `json:"operation,omitempty"`
 	MinReader       int       `json:"minReader"`

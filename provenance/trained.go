@@ -47,10 +47,11 @@ func (r *Record) trainedOn(f Folder) (why string, proved bool) {
 	case r.Databricks == nil || r.Databricks.Started.IsZero():
 		return named + unchanged(b) + "but when the run started is what its MLflow client said", false
 	}
+	if d := f.Delta; d != nil && d.Asked != "version" && d.Newest > d.Version {
+		return fmt.Sprintf("%sthe table has got versions up to %d since, and a reader that starts late takes the newest", named, d.Newest), false
+	}
 	const same = "no file is newer than the run's start, and the sealed listing from before it is the one at recording"
 	switch {
-	case f.Delta != nil:
-		return same + "; what else lay in the folder meanwhile is no part of this version of the table", true
 	case f.keptSince(started):
 		return same + "; nothing could be removed in between", true
 	}

@@ -34,10 +34,13 @@ func TestTrainedOn(t *testing.T) {
 		}, Declared, "no file is newer"},
 		"versions are kept":      {func(f *Folder, r *DatabricksRun) { f.Immutability = GradeVersionWORM }, Declared, "no file is newer"},
 		"protection is declared": {func(f *Folder, r *DatabricksRun) { f.BasisOf["protection"] = Declared }, Declared, "no file is newer"},
-		"a version of a table": {func(f *Folder, r *DatabricksRun) {
+		"a table that nothing kept": {func(f *Folder, r *DatabricksRun) {
 			f.Immutability, f.Protection, f.Delta = GradeNone, nil, &DeltaTable{}
-		}, Reported,
-			"no file is newer than the run's start, and the sealed listing from before it is the one at recording; what else lay in the folder"},
+		}, Declared, "no file is newer"},
+		"a version of a table": {func(f *Folder, r *DatabricksRun) { f.Delta = &DeltaTable{Asked: "run start", Version: 4, Newest: 4} }, Reported, "no file is newer"},
+		"a table that has moved on": {func(f *Folder, r *DatabricksRun) { f.Delta = &DeltaTable{Asked: "run start", Version: 4, Newest: 5} }, Declared,
+			"named by the pipeline; the table has got versions up to 5 since"},
+		"a version that was named": {func(f *Folder, r *DatabricksRun) { f.Delta = &DeltaTable{Asked: "version", Version: 4, Newest: 5} }, Reported, "no file is newer"},
 		"no start": {func(_ *Folder, r *DatabricksRun) { r.Started = time.Time{} }, Declared,
 			"named by the pipeline; the listing from before training is the one at recording; no run says when training started"},
 		"no start and no listing": {func(f *Folder, r *DatabricksRun) { f.Before, r.Started = nil, time.Time{} }, Declared,

@@ -82,7 +82,7 @@ func application(p process) *cli.App {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	if strings.Contains(err.Error(), "parse error") && strings.Contains(err.Error(), "-timeout") {
+	if strings.HasSuffix(err.Error(), "for flag -timeout: parse error") {
 		return provenance.Misuse("a duration has a unit: 90s, 30m, 2h", "--timeout is no duration")
 	}
 	name := strings.TrimSpace("provenance " + c.Command.Name)

@@ -89,7 +89,9 @@ func (d *digester) check() error {
 		return provenance.Misuse("give --output", "a shard is of no use unless it is written to a file")
 	case c.IsSet("shard") && c.IsSet("manifest"):
 		return provenance.Misuse("--merge writes it, from all shards", "a shard has no manifest of the folder")
-	case c.IsSet("output") && c.String("output") == c.String("manifest"):
+	case c.String("output") == "-" || c.String("listing") == "-":
+		return provenance.Misuse("name a file; only --manifest - writes to stdout", "a digest file does not go to stdout")
+	case c.IsSet("output") && c.IsSet("manifest") && (samePath(c.String("output"), c.String("manifest")) || samePath(c.String("output")+sealSuffix, c.String("manifest"))):
 		return provenance.Misuse("give two names", "--output and --manifest would write the same file")
 	case c.IsSet("key") && !writes:
 		return provenance.Misuse("give --output or --listing", "--key seals what is written, and nothing is")
@@ -168,6 +170,13 @@ func (d *digester) folder(uri string) (report.Digested, error) {
 		done.Delta = &version
 	}
 	return done, err
+}
+
+// samePath tells whether two names are of one file.
+func samePath(a, b string) bool {
+	x, errX := filepath.Abs(a)
+	y, errY := filepath.Abs(b)
+	return errX == nil && errY == nil && x == y
 }
 
 // outside refuses to write into the folder that is read: it would be another one at once.

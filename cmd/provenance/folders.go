@@ -47,12 +47,20 @@ func (cfg config) askedFolders() ([]askedFolder, error) {
 
 // parseData reads [ROLE=]URI. An equals sign further inside belongs to the URI.
 func parseData(s string) askedFolder {
-	role, uri, found := strings.Cut(strings.TrimSpace(s), "=")
-	role, uri = strings.TrimSpace(role), strings.TrimSpace(uri)
+	role, uri, found := strings.Cut(s, "=")
+	role, uri = strings.TrimSpace(role), trimURI(uri)
 	if !found || strings.ContainsAny(role, "/:.\\?") {
-		return askedFolder{"train", strings.TrimSpace(s)}
+		return askedFolder{"train", trimURI(s)}
 	}
 	return askedFolder{role, uri}
+}
+
+// trimURI takes away blanks around a URI. Around a path they may belong to its name.
+func trimURI(s string) string {
+	if strings.Contains(s, "://") {
+		return strings.TrimSpace(s)
+	}
+	return s
 }
 
 // openFolder is a data folder, ready to be read.

@@ -72,8 +72,25 @@ func unopenedSeals(parts []folder.Part) (sealed []string, err error) {
 	return sealed, nil
 }
 
+// isSeal tells whether a file is a seal of a digest file, and not something else of that name.
+func isSeal(name string) bool {
+	data, err := readSmall(name, envelope.MaxSize)
+	if err != nil {
+		return false
+	}
+	payload, err := envelope.UnverifiedPayloadOf(data)
+	if err != nil {
+		return false
+	}
+	header, err := provenance.ParseHeader(payload)
+	return err == nil && header.PredicateType == provenance.FolderDigestType
+}
+
 // removeSeal removes the seal of a file that was written again without one: it is over what the file held before.
 func removeSeal(file string) error {
+	if !isSeal(file + sealSuffix) {
+		return nil
+	}
 	if err := os.Remove(file + sealSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove the seal of the former %s: %w", file, err)
 	}

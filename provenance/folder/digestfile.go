@@ -53,10 +53,11 @@ func writeDigestFile(w io.Writer, header digestHeader, index *Index) error {
 	err := index.each(func(e IndexEntry) (err error) {
 		if header.Shard == isListing {
 			e = hashedLike(e, IndexEntry{})
+			e.changed = 0
 		} else if e.SHA256.IsZero() {
 			return nil
 		}
-		if line, err = appendLine(line[:0], e); err == nil {
+		if line, err = appendDigestLine(line[:0], e); err == nil {
 			_, err = out.Write(line)
 		}
 		return err

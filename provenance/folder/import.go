@@ -76,12 +76,12 @@ func (i *importer) list(ctx context.Context, f storage.Folder) (Changes, error) 
 }
 
 // untouched tells whether a file is the one that was hashed: its ETag says so, or, of a local file, the time of its last change,
-// which nobody can set back, is before it was hashed. (Its modification time can be set by whoever may write it.)
+// to the nanosecond, which nobody can set. (Its modification time can be set by whoever may write it.)
 func untouched(was IndexEntry, now storage.Object) bool {
 	if now.ETag != "" {
 		return was.ETag == now.ETag || was.ETag == "" && !was.HashedAt.IsZero()
 	}
-	return now.Changed != 0 && time.Unix(0, now.Changed).Before(was.HashedAt)
+	return now.Changed != 0 && now.Changed == was.changed
 }
 
 // importDiffers says in what a file differs from the one that was hashed elsewhere, or nothing.

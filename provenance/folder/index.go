@@ -34,6 +34,7 @@ func ReadIndex(r io.Reader, dir string, dirHash provenance.Digest) (*Index, erro
 	manifest, line := newSum(appendManifestLine), []byte(nil)
 	err = eachLine(r, "index", func(text []byte) error {
 		e, err := parseLine(text, true)
+		e.changed = 0 // it is about the folder that was hashed then
 		if err == nil {
 			err = order.next(e.Name)
 		}

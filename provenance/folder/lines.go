@@ -26,6 +26,7 @@ type indexLine struct {
 	SHA256   string    `json:"sha256,omitempty"`
 	HashedAt time.Time `json:"hashedAt,omitzero"`
 	By       string    `json:"by,omitempty"`
+	Changed  int64     `json:"changed,omitempty,string"` // in digest files only
 }
 
 // appendLine writes a line of an index, the very bytes that encoding/json writes without escaping HTML. The same entry gives
@@ -50,6 +51,17 @@ func appendLine(b []byte, e IndexEntry) ([]byte, error) {
 		b = append(append(append(b, `,"by":"`...), e.By.Hex()...), '"')
 	}
 	return append(b, "}\n"...), err
+}
+
+// appendDigestLine writes a line of a digest file: that of the index, and of a local file when it last changed, which tells whoever
+// imports the digest that the file is still the one that was hashed.
+func appendDigestLine(b []byte, e IndexEntry) ([]byte, error) {
+	b, err := appendLine(b, e)
+	if e.ETag != "" || e.changed == 0 || err != nil {
+		return b, err
+	}
+	b = append(b[:len(b)-len("}\n")], `,"changed":"`...)
+	return append(strconv.AppendInt(b, e.changed, 10), "\"}\n"...), nil
 }
 
 // appendText writes a JSON string. Plain ASCII is most of what there is, and needs no encoder.
@@ -103,7 +115,7 @@ func parseLine(line []byte, hashed bool) (IndexEntry, error) {
 
 // entry checks what a line says.
 func (w indexLine) entry(hashed bool) (IndexEntry, error) {
-	e := IndexEntry{Name: w.Name, Size: w.Size, ETag: w.ETag, Modified: w.Modified.UTC(), Created: w.Created.UTC(), HashedAt: w.HashedAt.UTC()}
+	e := IndexEntry{Name: w.Name, Size: w.Size, ETag: w.ETag, Modified: w.Modified.UTC(), Created: w.Created.UTC(), HashedAt: w.HashedAt.UTC(), changed: w.Changed}
 	switch {
 	case w.Name == "" || w.Size < 0 || len(w.Name) > maxName || strings.ContainsRune(w.Name, '\n') || !utf8.ValidString(w.Name):
 		return IndexEntry{}, errors.New("name or size is missing or wrong")
@@ -111,7 +123,7 @@ func (w indexLine) entry(hashed bool) (IndexEntry, error) {
 		return IndexEntry{}, checkETag(w.ETag)
 	case !isDate(w.Modified) || !w.Created.IsZero() && !isDate(w.Created) || !w.HashedAt.IsZero() && !isDate(w.HashedAt):
 		return IndexEntry{}, errors.New("modified, created or hashedAt is missing or wrong")
-	case !hashed && (w.SHA256 != "" || !w.HashedAt.IsZero() || w.By != ""):
+	case !hashed && (w.SHA256 != "" || !w.HashedAt.IsZero() || w.By != "" || w.Changed != 0):
 		return IndexEntry{}, errors.New("a listing has no digests")
 	case !hashed:
 		return e, nil
@@ -170,6 +182,10 @@ func parsePlain(line string) (indexLine, bool) {
 	w.Modified, w.Created = p.date(`,"modified":"`, true), p.date(`,"created":"`, false)
 	w.SHA256, w.HashedAt = p.text(`,"sha256":"`, false), p.date(`,"hashedAt":"`, false)
 	w.By = p.text(`,"by":"`, false)
+	if changed, has := p.after(`,"changed":"`); has {
+		at, wrong := strconv.ParseInt(changed, 10, 64)
+		w.Changed, p.odd = at, p.odd || wrong != nil || strconv.FormatInt(at, 10) != changed
+	}
 	return w, !p.odd && p.rest == "}" && err == nil && strconv.FormatInt(n, 10) == size
 }
 

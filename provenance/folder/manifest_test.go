@@ -268,7 +268,7 @@ func inUTC(l indexLine) indexLine {
 	return l
 }
 
-// sameAsJSON compares parsePlain with encoding/json, and appendLine, too.
+// sameAsJSON compares parsePlain with encoding/json, and appendDigestLine, too.
 func sameAsJSON(t *testing.T, line string) {
 	fast, ok := parsePlain(line)
 	if !ok {
@@ -284,11 +284,14 @@ func sameAsJSON(t *testing.T, line string) {
 	if err != nil {
 		return
 	}
+	if e.ETag != "" {
+		e.changed = 0 // of local files only
+	}
 	var want bytes.Buffer
 	enc := json.NewEncoder(&want)
 	enc.SetEscapeHTML(false)
-	must(t, enc.Encode(indexLine{e.Name, e.Size, e.ETag, e.Modified, e.Created, e.SHA256.Hex(), e.HashedAt, e.By.Hex()}))
-	if got, err := appendLine(nil, e); err != nil || string(got) != want.String() {
+	must(t, enc.Encode(indexLine{e.Name, e.Size, e.ETag, e.Modified, e.Created, e.SHA256.Hex(), e.HashedAt, e.By.Hex(), e.changed}))
+	if got, err := appendDigestLine(nil, e); err != nil || string(got) != want.String() {
 		t.Errorf("%v: got %q, want %q", err, got, want.String())
 	}
 }

@@ -34,6 +34,8 @@ func openLocal(path string, o Options) (Folder, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, provenance.Misuse(missingHint(query), "%s does not exist", path)
+	case err != nil && query != "":
+		return nil, provenance.Misuse(missingHint(query), "%s cannot be read", path)
 	case err != nil:
 		return nil, unreadable(err)
 	case info.Mode()&fs.ModeSymlink != 0:

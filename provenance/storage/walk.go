@@ -21,11 +21,32 @@ type walk struct {
 	yield func(Object) error
 }
 
-// folder yields the files below dir, which is the slash-separated name of what was listed as self.
+// subfolder is one that was listed.
+type subfolder struct {
+	name string
+	info fs.FileInfo
+}
+
+// folder yields the files below dir, which is the slash-separated name of what was listed as self. It is closed before the folders in
+// it are opened, however deep they lie.
 func (w walk) folder(dir string, self fs.FileInfo) error {
-	file, err := w.open(dir, self)
+	below, err := w.files(dir, self)
 	if err != nil {
 		return err
+	}
+	for _, sub := range below {
+		if err := w.folder(sub.name, sub.info); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files yields the files in dir, piece by piece, and answers with the folders in it.
+func (w walk) files(dir string, self fs.FileInfo) (below []subfolder, err error) {
+	file, err := w.open(dir, self)
+	if err != nil {
+		return nil, err
 	}
 	defer file.Close() // was read only
 	for {
@@ -36,15 +57,19 @@ func (w walk) folder(dir string, self fs.FileInfo) error {
 			if dir != "" {
 				name = dir + "/" + name
 			}
-			if err := w.entry(name, entry); err != nil {
-				return err
+			sub, err := w.entry(name, entry)
+			if err != nil {
+				return nil, err
+			}
+			if sub != nil {
+				below = append(below, subfolder{name, sub})
 			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return below, nil
 		case err != nil:
-			return w.unreadable(dir, err)
+			return nil, w.unreadable(dir, err)
 		}
 	}
 }
@@ -52,23 +77,24 @@ func (w walk) folder(dir string, self fs.FileInfo) error {
 // piece is how much of a folder is read at once: one may hold millions of files.
 const piece = 4096
 
-func (w walk) entry(name string, entry fs.DirEntry) error {
+// entry yields a file. A folder is answered with.
+func (w walk) entry(name string, entry fs.DirEntry) (folder fs.FileInfo, err error) {
 	if w.ctx.Err() != nil {
-		return w.ctx.Err()
+		return nil, w.ctx.Err()
 	}
 	info, err := entry.Info()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return changed(name, "vanished while its folder was listed")
+		return nil, changed(name, "vanished while its folder was listed")
 	case err != nil:
-		return w.unreadable(name, err)
+		return nil, w.unreadable(name, err)
 	case info.IsDir():
-		return w.folder(name, info)
+		return info, nil
 	}
 	if err := w.local.checkRegular(name, info.Mode()); err != nil {
-		return err
+		return nil, err
 	}
-	return w.yield(objectOf(name, info))
+	return nil, w.yield(objectOf(name, info))
 }
 
 // open opens dir if it still is what was listed. It does not wait for a writer when dir has become a named pipe.
@@ -76,7 +102,8 @@ func (w walk) open(dir string, self fs.FileInfo) (*os.File, error) {
 	path := filepath.Join(".", filepath.FromSlash(dir))
 	file, err := w.root.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		if now, gone := w.root.Lstat(path); gone == nil && now.IsDir() {
+		now, gone := w.root.Lstat(path)
+		if gone == nil && now.IsDir() || isShortage(err) {
 			return nil, w.unreadable(dir, err)
 		}
 		return nil, replaced(dir)
@@ -86,6 +113,11 @@ func (w walk) open(dir string, self fs.FileInfo) (*os.File, error) {
 		return nil, replaced(dir)
 	}
 	return file, nil
+}
+
+// isShortage tells whether this process, or the machine, can open no more files.
+func isShortage(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 func replaced(dir string) error {

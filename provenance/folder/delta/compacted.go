@@ -114,8 +114,13 @@ func (o *compactions) finish(s *state) error {
 
 // compare refuses a compacted log that leads to another state than its commits did.
 func (c *compaction) compare(s *state) error {
+	if err := s.canRead(); err != nil {
+		return err
+	}
 	what, total := "", s.active.total
 	switch {
+	case s.protocol == nil || s.metadata == nil:
+		return refuse("version %d has no protocol or no metaData", s.version)
 	case c.head != s.head():
 		what = "their protocols or metaData differ"
 	case c.files[whole] == total[whole]:

@@ -75,6 +75,38 @@ func TestCompactedLogs(t *testing.T) {
 	}
 }
 
+// TestCompactedLogOfAnotherType: a column was a date when its values were compared, and is a string by the version that is read.
+// What is one date in two spellings is two strings.
+func TestCompactedLogOfAnotherType(t *testing.T) {
+	dir, text, spelled := t.TempDir(), "2020-01-01", "2020-1-1"
+	date := metaLine(schemaOf(map[string]string{"p": "date"}), []string{"p"}, map[string]string{})
+	asString := metaLine(schemaOf(map[string]string{"p": "string"}), []string{"p"}, map[string]string{})
+	add := func(name, value string) string { return addLine(name, map[string]*string{"p": &value}) }
+	commitTo(t, dir, 0, protocolLine(1), date, add("x", text))
+	commitTo(t, dir, 1, add("y", text))
+	writeLog(t, dir, pad(0)+"."+pad(1)+".compacted.json", strings.Join([]string{protocolLine(1), date, add("x", spelled), add("y", text)}, "\n"))
+	commitTo(t, dir, 2, asString, removeLine("x"), removeLine("y"), add("z", text))
+	commitTo(t, dir, 3, add("w", text))
+	rows := addRows(t, dir, 3)[:0]
+	for name, value := range map[string]string{"z": spelled, "w": text} {
+		rows = append(rows, &addRow{Path: name, Size: 5, PartitionValues: map[string]*string{"p": &value}})
+	}
+	_, meta := metaOf(t, dir)
+	meta.SchemaString = schemaOf(map[string]string{"p": "string"})
+	writeRows(t, dir, pad(3)+".checkpoint.parquet", append(rowsOf(rows), row{MetaData: meta}, row{Protocol: &protocolRow{1, 2, nil, nil}}))
+	if _, err := openTable(t, dir, At{}); err == nil {
+		t.Error("two strings are taken as one")
+	}
+}
+
+// TestCompactedLogWithoutMetaData is refused where nothing before it has one.
+func TestCompactedLogWithoutMetaData(t *testing.T) {
+	dir := valuedTable(t, "", valued)
+	writeLog(t, dir, pad(0)+"."+pad(2)+".compacted.json", addLine("x", nil))
+	_, err := openTable(t, dir, At{})
+	wantRefused(t, err, "compacted")
+}
+
 // TestValuesOfCompactedLogs: the same cases as in checkpoints.
 func TestValuesOfCompactedLogs(t *testing.T) {
 	for name, c := range valueCases {

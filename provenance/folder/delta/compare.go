@@ -47,6 +47,9 @@ var errSpelling = errors.New("partition values differ as text")
 
 // compare refuses a checkpoint that differs from s, which was read another way. Files that were seen are marked meanwhile.
 func (s *state) compare(ctx context.Context, l *log, c *checkpoint) ([]storage.Object, error) {
+	if err := s.canRead(); err != nil {
+		return nil, err
+	}
 	d := &difference{state: s, checkpoint: newState()}
 	files, err := l.readCheckpoint(ctx, c, func(a action) error {
 		switch {

@@ -103,7 +103,11 @@ func Open(ctx context.Context, f storage.Folder, at At, dir string) (*Table, err
 	if err != nil {
 		return nil, err
 	}
-	return s.table(f, at)
+	t, err := s.table(f, at)
+	if err == nil {
+		t.noun.Newest = l.newest()
+	}
+	return t, err
 }
 
 // open is the state of a version, checked.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
@@ -31,6 +32,18 @@ func (l *log) snapshot(ctx context.Context, version int64) (*state, error) {
 		err = s.follow(ctx, plan)
 	}
 	return s, err
+}
+
+// errTypes is about a log of which nobody could tell: it is no refusal.
+var errTypes = errors.New("partition columns have changed their types, and values of theirs are spelled differently: they cannot be compared")
+
+// canRead tells whether the types by which partition values are read are those of the state: what is spelled differently may be the
+// same as one type, and not as another.
+func (s *state) canRead() error {
+	if s.reading == nil || maps.Equal(s.reading.types, readingOf(s.metadata).types) {
+		return nil
+	}
+	return errTypes
 }
 
 // follow reads the log as planned.

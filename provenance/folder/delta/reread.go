@@ -74,12 +74,14 @@ func (o *outcome) compare(was *outcome) error {
 	switch {
 	case o.head != was.head:
 		return refuse("the log has got files since, by which version %d has another protocol or other metaData than was recorded", o.version)
+	case o.files[bare] != was.files[bare]:
+		return refuse("the log has got files since, by which version %d has other files, sizes or deletion vectors than were recorded", o.version)
 	case o.files[whole] == was.files[whole]:
 		return o.doubt(was)
 	case doubtful || o.unread || was.unread:
 		return errors.New("the log has got files since, by which partition values are spelled differently; they may be the same")
 	}
-	return refuse("the log has got files since, by which version %d has other files, sizes, deletion vectors or partition values than were recorded", o.version)
+	return refuse("the log has got files since, by which version %d has other partition values than were recorded", o.version)
 }
 
 // doubt is an error, but no refusal, where a file that was added to the log could not be compared.

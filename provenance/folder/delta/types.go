@@ -31,6 +31,9 @@ type schema struct {
 // deltalake lets them go by the names of the schema.
 func readingOf(m *metadata) *reading {
 	r := &reading{types: map[string]string{}}
+	if m == nil {
+		return r
+	}
 	var s schema
 	if err := json.Unmarshal([]byte(m.schema), &s); err != nil {
 		return r // all are compared as text
@@ -94,7 +97,7 @@ func (r *reading) doubt(a, b uint64) bool {
 var normal = map[string]func(string) (string, bool){
 	"string": func(s string) (string, bool) { return s, true }, "boolean": boolean, "binary": unescape,
 	"byte": integer, "short": integer, "integer": integer, "long": integer, "decimal": decimal, "float": float(32), "double": float(64),
-	"date": moment, "timestamp": moment, "timestamp_ntz": moment,
+	"date": local, "timestamp": moment, "timestamp_ntz": local,
 }
 
 func boolean(s string) (string, bool) {
@@ -141,11 +144,19 @@ func float(bits int) func(string) (string, bool) {
 var zone = regexp.MustCompile(`:[0-9.]+(Z|[+-][0-9]{2}:?[0-9]{2})$`)
 
 // layouts are those of dates and timestamps; fractions of seconds are read without being asked for.
-var layouts = []string{"2006-1-2", "2006-1-2 15:4:5", "2006-1-2T15:4:5", "2006-1-2T15:4:5Z07:00", "2006-1-2T15:4:5Z0700", "2006-1-2 15:4:5Z07:00", "2006-1-2 15:4"}
+var (
+	localLayouts = []string{"2006-1-2", "2006-1-2 15:4:5", "2006-1-2T15:4:5", "2006-1-2 15:4"}
+	layouts      = append([]string{"2006-1-2T15:4:5Z07:00", "2006-1-2T15:4:5Z0700", "2006-1-2 15:4:5Z07:00"}, localLayouts...)
+)
 
 // moment spells a date, or a timestamp in UTC, of which readers know microseconds. Midnight is spelled as the date: a column
 // of dates may become one of timestamps.
-func moment(s string) (string, bool) {
+func moment(s string) (string, bool) { return spellTime(s, layouts) }
+
+// local is moment for dates and timestamps without a zone. One that is written with a zone is what readers differ in.
+func local(s string) (string, bool) { return spellTime(s, localLayouts) }
+
+func spellTime(s string, layouts []string) (string, bool) {
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			text := t.UTC().Truncate(time.Microsecond).Format("2006-01-02 15:04:05.999999")

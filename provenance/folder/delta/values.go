@@ -82,18 +82,20 @@ func hashOf(v values) uint64 {
 }
 
 // fingerprint has sums over files.
-type fingerprint [3]uint64
+type fingerprint [4]uint64
 
 const (
 	certain = iota // of all but doubtful values
 	styles         // of how those are spelled
 	whole          // of all values, however they are spelled
+	bare           // without values
 )
 
 func fingerprintOf(k key, f file) fingerprint {
 	return fingerprint{maphash.Comparable(seed, pair{k, file{f.size, f.values >> 32, f.spelling}}),
 		maphash.Comparable(seed, pair{k, file{0, f.values & styleBit, 0}}),
-		maphash.Comparable(seed, pair{k, file{f.size, f.values &^ styleBit, f.spelling}})}
+		maphash.Comparable(seed, pair{k, file{f.size, f.values &^ styleBit, f.spelling}}),
+		maphash.Comparable(seed, pair{k, file{f.size, 0, f.spelling}})}
 }
 
 type pair struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,8 +24,10 @@ const never = math.MaxInt64
 func (m *metadata) inCommit() (int64, error) {
 	since, ok := m.configuration[inCommitSince]
 	switch {
-	case m.configuration[inCommitEnabled] != "true":
+	case m.configuration[inCommitEnabled] == "" || strings.EqualFold(m.configuration[inCommitEnabled], "false"):
 		return never, nil
+	case !strings.EqualFold(m.configuration[inCommitEnabled], "true"):
+		return 0, refuse("the table has the property %s: %.100q, which is neither true nor false", inCommitEnabled, m.configuration[inCommitEnabled])
 	case !ok:
 		return 0, nil // enabled since the table was made
 	}

@@ -128,6 +128,22 @@ func TestByInCommitTimestamp(t *testing.T) {
 	}
 }
 
+// TestInCommitPropertyInCapitals: writers spell a boolean as they like, and what is none is refused.
+func TestInCommitPropertyInCapitals(t *testing.T) {
+	for value, want := range map[string]string{"TRUE": "", "True": "", "yes": "delta.enableInCommitTimestamps"} {
+		dir := daily(t, "plain", 0, 8)
+		writeLog(t, dir, pad(9)+".json", inCommit(day(9))+"\n"+inCommitProtocol+"\n"+strings.ReplaceAll(enable, `"true"`, `"`+value+`"`))
+		writeLog(t, dir, pad(10)+".json", inCommit(day(30)))
+		touch(t, dir, map[int64]time.Time{9: day(9), 10: day(10)})
+		if want == "" {
+			wantVersions(t, dir, map[time.Time]int64{day(20): 9, day(30): 10})
+			continue
+		}
+		_, err := openTable(t, dir, At{Before: day(20)})
+		wantRefused(t, err, want)
+	}
+}
+
 // TestInCommitTimestampThatDoesNotCount: a time in a commit counts where the newest metaData says so.
 func TestInCommitTimestampThatDoesNotCount(t *testing.T) {
 	for name, lines := range map[string]string{
