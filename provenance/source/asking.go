@@ -33,9 +33,13 @@ type asking struct {
 
 	lock    sync.Mutex
 	kept    []keptAnswer
+	size    int // bytes of all that is kept
 	removed []string
 	first   time.Time
 }
+
+// maxAnswers bounds the bytes that are kept of one service, whatever number of pages it answers with.
+const maxAnswers = 256 << 20
 
 // keptAnswer is one answer as it is stored.
 type keptAnswer struct {
@@ -104,20 +108,31 @@ func (a *asking) keep(r httpclient.Request, answer httpclient.Answer, v any) err
 	if err != nil {
 		return a.nonsense(r.Operation, err)
 	}
-	a.lock.Lock()
-	a.kept = append(a.kept, keptAnswer{label, answer.At.UTC().Truncate(time.Second), answer.RequestID, data})
-	for _, path := range red.removed {
-		a.removed = append(a.removed, label+" "+path)
+	if err := a.remember(r.Operation, keptAnswer{label, answer.At.UTC().Truncate(time.Second), answer.RequestID, data}, red.removed); err != nil {
+		return err
 	}
-	if a.first.IsZero() || answer.At.Before(a.first) {
-		a.first = answer.At
-	}
-	a.lock.Unlock()
 	if v == nil {
 		return nil
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		return a.nonsense(r.Operation, err)
+	}
+	return nil
+}
+
+// remember keeps a redacted answer, and what was removed from it.
+func (a *asking) remember(operation string, answer keptAnswer, removed []string) error {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	if a.size += len(answer.Answer); a.size > maxAnswers {
+		return a.nonsense(operation, fmt.Errorf("all answers together have more than %d MiB", maxAnswers>>20))
+	}
+	a.kept = append(a.kept, answer)
+	for _, path := range removed {
+		a.removed = append(a.removed, answer.Request+" "+path)
+	}
+	if a.first.IsZero() || answer.AskedAt.Before(a.first) {
+		a.first = answer.AskedAt
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -254,7 +255,7 @@ func (c *Client) worthRepeating(ctx context.Context, resp *http.Response, err er
 	if !temporary(resp.StatusCode) {
 		return false, nil
 	}
-	noteTrouble(ctx, "status "+resp.Status)
+	noteTrouble(ctx, "status "+strconv.Itoa(resp.StatusCode)) // the words behind it are the server's
 	wait, asked := c.retryAfter(resp)
 	deadline, bounded := ctx.Deadline()
 	return !asked || wait <= c.options.Patience && (!bounded || time.Until(deadline) > wait), nil
