@@ -56,8 +56,7 @@ func (r *Record) trainedOn(f Folder) (why string, proved bool) {
 		return fmt.Sprintf("%sthe table has got versions up to %d since, and a reader that starts late takes the newest", named, d.Newest), false
 	}
 	const same = "no file is newer than the run's start, and the sealed listing from before it is the one at recording"
-	switch {
-	case f.keptSince(r.Databricks.Started):
+	if f.keptSince(r.Databricks.Started) {
 		return same + "; nothing could be removed in between", true
 	}
 	return same + "; but nothing kept a file from being added and removed again in between", false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -41,7 +42,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		g.debug(line + g.mask(err.Error()))
 		return nil, err
 	}
-	g.debug(line + g.mask(resp.Status))
+	g.debug(line + strconv.Itoa(resp.StatusCode)) // the words behind it are the server's, and may hold what it was sent
 	return resp, nil
 }
 
