@@ -51,8 +51,7 @@ func (r *Record) trainedOn(f Folder) (why string, proved bool) {
 		return fmt.Sprintf("%sthe table has got versions up to %d since, and a reader that starts late takes the newest", named, d.Newest), false
 	}
 	const same = "no file is newer than the run's start, and the sealed listing from before it is the one at recording"
-	switch {
-	case f.keptSince(started):
+	if f.keptSince(started) {
 		return same + "; nothing could be removed in between", true
 	}
 	return same + "; but nothing kept a file from being added and removed again in between", false

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -145,5 +146,5 @@ func outcome(resp *http.Response, err error) string {
 	if err != nil {
 		return redact.Text(err.Error())
 	}
-	return resp.Status
+	return strconv.Itoa(resp.StatusCode) // the words behind it are the registry's, and may hold what it was sent
 }

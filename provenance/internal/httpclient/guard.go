@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -46,7 +47,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		g.debug(line + g.mask(err.Error()))
 		return nil, err
 	}
-	g.debug(line + g.mask(resp.Status))
+	g.debug(line + strconv.Itoa(resp.StatusCode)) // the words behind it are the server's, and may hold what it was sent
 	return resp, nil
 }
 
