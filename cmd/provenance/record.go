@@ -148,6 +148,9 @@ func (r *recorder) statement() (provenance.Statement, []byte, error) {
 	if err != nil {
 		return statement, nil, err
 	}
+	if err := r.warnOfChecks(statement); err != nil {
+		return statement, nil, err
+	}
 	payload, err := statement.Bytes()
 	if err != nil {
 		return statement, nil, err
