@@ -83,6 +83,9 @@ func record(j *job) error {
 	if err := r.cfg.check(j.c.Bool("dry-run")); err != nil {
 		return err
 	}
+	if err := r.checkAsked(); err != nil {
+		return err
+	}
 	if r.reuse, err = parseReuse(r.cfg.Reuse); err != nil {
 		return err
 	}
