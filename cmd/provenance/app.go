@@ -153,6 +153,9 @@ func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 		if err := checkFlags(c); err != nil {
 			return err
 		}
+		if err := p.checkCredentials(); err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
 		defer cancel()
 		j := &job{process: p, c: c, ctx: ctx, quiet: c.Bool("quiet")}

@@ -109,12 +109,40 @@ func (cfg *config) distrust(file string, c *cli.Context) error {
 	if cfg.AzureDevOps != "" && cfg.AzureDevOps != azureDevOpsAuto && cfg.AzureDevOps != azureDevOpsNever || cfg.GitHubAPI != "" {
 		return provenance.Misuse("give it as a flag, if it is meant", "%s: azure-devops and github-api name hosts that get a token: a file cannot do that", file)
 	}
-	for name, path := range map[string]string{"statement": cfg.Statement, "bundle": cfg.Bundle, "state": cfg.State, "evidence": cfg.Evidence} {
-		if path != "" && path != "-" && !filepath.IsLocal(path) && !(name == "evidence" && strings.Contains(path, "://")) {
-			return provenance.Misuse("give it as --"+name+", if it is meant", "%s: %s %q lies outside of the working folder", file, name, path)
+	if !c.IsSet("evidence") && strings.Contains(cfg.Evidence, "://") { // its query could be a secret, and is not shown
+		return provenance.Misuse("give it as --evidence, if it is meant", "%s: evidence is a URL: a file cannot send what is kept to another machine", file)
+	}
+	for _, out := range []struct{ flag, path string }{{"statement", cfg.Statement}, {"bundle", cfg.Bundle}, {"state", cfg.State}, {"evidence", cfg.Evidence}} {
+		if out.path != "" && out.path != "-" && !c.IsSet(out.flag) && !staysHere(out.path) {
+			return provenance.Misuse("give it as --"+out.flag+", if it is meant", "%s: %s %q lies outside of the working folder", file, out.flag, out.path)
 		}
 	}
 	return nil
+}
+
+// staysHere tells whether a path lies below the working folder, wherever the symbolic links on it lead: a checkout can hold some.
+// What does not exist yet leads nowhere else.
+func staysHere(path string) bool {
+	here, err := filepath.Abs(".")
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here)
+	}
+	if err != nil || !filepath.IsLocal(path) {
+		return false
+	}
+	there := path
+	for there != "." {
+		if _, err := os.Lstat(there); err == nil {
+			break
+		}
+		there = filepath.Dir(there)
+	}
+	real, err := filepath.EvalSymlinks(filepath.Join(here, there))
+	if err != nil { // a link to what is not there, too
+		return false
+	}
+	below, err := filepath.Rel(here, real)
+	return err == nil && filepath.IsLocal(below)
 }
 
 // isAzures tells whether a service is one of Azure Databricks or Azure ML, whose hosts nobody else can have.

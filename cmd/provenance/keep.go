@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/storage"
@@ -14,7 +17,7 @@ import (
 // keep writes everything that the statement rests on into the container that --evidence names, so that it can be read in ten years:
 // the statement, its bundle, and all that lies beside the image. It comes before anything is attached: a record without its evidence
 // is none.
-func (r *recorder) keep(payload, bundle []byte) error {
+func (r *recorder) keep(payload, bundle []byte, stored []provenance.Stored) error {
 	if r.cfg.Evidence == "" {
 		return nil
 	}
@@ -22,12 +25,8 @@ func (r *recorder) keep(payload, bundle []byte) error {
 	if err != nil {
 		return fmt.Errorf("--evidence: %w", err)
 	}
-	all, _, err := provenance.Beside(r.evidence...)
-	if err != nil {
-		return err
-	}
 	dir := path.Join(r.image.Noun().Digest.Hex(), provenance.SumSHA256(payload).Hex())
-	all = append(all, inMemory("statement.json", payload), inMemory("bundle.sigstore.json", bundle))
+	all := append(slices.Clone(stored), inMemory("statement.json", payload), inMemory("bundle.sigstore.json", bundle))
 	err = each(r.ctx, all, func(ctx context.Context, i int) error {
 		name := path.Join(dir, all[i].Name)
 		if i < len(all)-2 { // several may have one name
@@ -40,6 +39,54 @@ func (r *recorder) keep(payload, bundle []byte) error {
 	}
 	r.say("kept %s at %s%s/", counted(int64(len(all)), "file"), keeper.URI(), dir)
 	return r.warnUnlocked(keeper)
+}
+
+// beside lists what the statement names as lying beside the image, and nothing else. A statement that was signed earlier names the
+// answers of its own night, not of this one.
+func (r *recorder) beside(statement provenance.Statement, again bool) ([]provenance.Stored, error) {
+	mine, _, err := provenance.Beside(r.evidence...)
+	if err != nil || !again {
+		return mine, err
+	}
+	signed, err := provenance.Read(statement)
+	if err != nil {
+		return nil, err
+	}
+	named := signed.Stored()
+	missing := make([]string, len(named))
+	err = each(r.ctx, named, func(ctx context.Context, i int) (err error) {
+		missing[i], err = r.find(ctx, &named[i], mine)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	missing = slices.DeleteFunc(missing, func(s string) bool { return s == "" })
+	if len(missing) > 0 && r.cfg.Evidence != "" {
+		return nil, provenance.WithHint(fmt.Errorf("--evidence: the signed statement names what neither lies beside the image nor was read again: %s",
+			strings.Join(missing, ", ")), "copy it from where the image was first recorded; or build the image again, and record that")
+	}
+	return slices.DeleteFunc(named, func(s provenance.Stored) bool { return s.Open == nil }), nil
+}
+
+// find finds the bytes of what a signed statement names: among what this run read, or beside the image. missing says what it is that is
+// in neither.
+func (r *recorder) find(ctx context.Context, s *provenance.Stored, mine []provenance.Stored) (missing string, err error) {
+	if i := slices.IndexFunc(mine, func(m provenance.Stored) bool { return m.Digest == s.Digest }); i >= 0 {
+		s.Open = mine[i].Open
+		return "", nil
+	}
+	open := func() (io.ReadCloser, error) { return r.image.Blob(r.ctx, s.Digest, s.Size) }
+	f, err := r.image.Blob(ctx, s.Digest, s.Size)
+	var refused *provenance.Refused
+	if errors.As(err, &refused) {
+		return s.Name + " " + s.Digest.String(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	s.Open = open
+	return "", f.Close()
 }
 
 // warnUnlocked tells when nothing keeps the evidence from being removed again.

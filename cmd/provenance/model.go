@@ -50,7 +50,7 @@ func (r *recorder) model(ctx context.Context) error {
 func (r *recorder) modelName(uri string) (name, version string) {
 	name, version = r.cfg.ModelName, r.cfg.ModelVersion
 	if name == "" {
-		name = path.Base(strings.TrimSuffix(uri, "/"))
+		name = nameOf(uri)
 	}
 	if strings.HasPrefix(version, "@") {
 		version = ""
@@ -61,6 +61,16 @@ func (r *recorder) modelName(uri string) (name, version string) {
 		}
 	}
 	return name, version
+}
+
+// nameOf is what a place calls its model: its last part, but for models:/NAME/VERSION and models:/NAME@ALIAS.
+func nameOf(uri string) string {
+	if registered, is := strings.CutPrefix(uri, "models:/"); is {
+		name, _, _ := strings.Cut(registered, "/")
+		name, _, _ = strings.Cut(name, "@")
+		return name
+	}
+	return path.Base(strings.TrimSuffix(uri, "/"))
 }
 
 // openModels opens all places of --model.

@@ -83,6 +83,9 @@ func record(j *job) error {
 	if err := r.cfg.check(j.c.Bool("dry-run")); err != nil {
 		return err
 	}
+	if err := r.checkAsked(); err != nil {
+		return err
+	}
 	if r.reuse, err = parseReuse(r.cfg.Reuse); err != nil {
 		return err
 	}
@@ -202,11 +205,11 @@ func (r *recorder) attach(statement provenance.Statement, payload []byte) error 
 	if err != nil {
 		return err
 	}
-	if err := r.keep(payload, signed.Bundle); err != nil {
+	stored, err := r.beside(statement, again)
+	if err != nil {
 		return err
 	}
-	stored, _, err := provenance.Beside(r.evidence...)
-	if err != nil {
+	if err := r.keep(payload, signed.Bundle, stored); err != nil {
 		return err
 	}
 	err = r.image.Attach(r.ctx, image.Attachment{

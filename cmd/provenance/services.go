@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/seed-3480f271/provenance/provenance"
@@ -182,14 +183,19 @@ func (r *recorder) sourceHosts() (all []provenance.Source, err error) {
 	if r.getenv("TF_BUILD") == "" {
 		return nil, nil
 	}
-	if r.getenv("SYSTEM_ACCESSTOKEN") != "" && r.cfg.AzureDevOps != azureDevOpsNever {
+	switch {
+	case r.cfg.AzureDevOps == azureDevOpsNever:
+	case r.getenv("SYSTEM_ACCESSTOKEN") == "":
+		r.say("warning: Azure DevOps is not asked about the build: SYSTEM_ACCESSTOKEN is not set\n" +
+			"hint: map $(System.AccessToken) to it in the step's env:, or give --azure-devops never")
+	default:
 		devops, err := r.azureDevOps()
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, devops)
 	}
-	if r.getenv("GITHUB_TOKEN") != "" && strings.HasPrefix(r.getenv("BUILD_REPOSITORY_PROVIDER"), "GitHub") {
+	if r.getenv("GITHUB_TOKEN") != "" && r.ofGitHub() {
 		all = append(all, source.GitHub{API: r.cfg.GitHubAPI, Repository: r.getenv("BUILD_REPOSITORY_NAME"), Commit: r.getenv("BUILD_SOURCEVERSION"),
 			Ref: r.getenv("BUILD_SOURCEBRANCH"), Token: r.variable("GITHUB_TOKEN"), Anonymous: r.anonymous(), Client: r.client()})
 	}
@@ -234,6 +240,8 @@ func (cfg config) checkServices() error {
 		return provenance.Misuse("give --model-name and --model-version", "an Azure ML workspace is named, but not which version of which model")
 	case cfg.AzureML != "" && strings.HasPrefix(cfg.ModelVersion, "@"):
 		return provenance.Misuse("give the version's number", "Azure ML has no aliases")
+	case cfg.MLflowURI == "" && strings.HasPrefix(cfg.ModelVersion, "@"):
+		return provenance.Misuse("give --mlflow-uri, or the version's number", "the model's version is an alias, but no registry that knows it is named")
 	case cfg.MLflowURI != "" && cfg.MLflowRun == "" && (cfg.ModelVersion == "" || cfg.AzureML != ""):
 		return provenance.Misuse("give --mlflow-run, or --model-name and --model-version", "an MLflow server is named, but nothing to ask it for")
 	case cfg.MLflowURI != "" && cfg.ModelVersion != "" && cfg.ModelName == "":
@@ -244,4 +252,75 @@ func (cfg config) checkServices() error {
 		return provenance.Misuse("", "--people is %q; it is full or id", cfg.People)
 	}
 	return nil
+}
+
+// checkAsked refuses a source that is asked for, and that this process could not ask: it would silently be left out.
+func (r *recorder) checkAsked() error {
+	if err := r.checkWait(); err != nil {
+		return err
+	}
+	if api := r.cfg.GitHubAPI; api != "" {
+		if err := r.inPipeline("--github-api", "GITHUB_TOKEN"); err != nil {
+			return err
+		}
+		if !r.ofGitHub() {
+			return provenance.Misuse("leave --github-api out", "--github-api is given, but BUILD_REPOSITORY_PROVIDER does not say that the repository is on GitHub")
+		}
+	}
+	switch devops := r.cfg.AzureDevOps; {
+	case devops == "", devops == azureDevOpsAuto, devops == azureDevOpsNever:
+		return nil
+	case !isURL(devops):
+		return provenance.Misuse("", "--azure-devops is not understood; it is auto, never, or an URL")
+	}
+	return r.inPipeline("--azure-devops", "SYSTEM_ACCESSTOKEN")
+}
+
+// inPipeline refuses a flag that needs a pipeline, and a token in it.
+func (r *recorder) inPipeline(flag, token string) error {
+	switch {
+	case r.getenv("TF_BUILD") == "":
+		return provenance.Misuse("leave it out, or run in a pipeline", "%s is for a pipeline, and TF_BUILD is not set", flag)
+	case r.getenv(token) == "":
+		return provenance.Misuse("map the secret to "+token+" in the step's env:", "%s needs a token, and %s is not set", flag, token)
+	}
+	return nil
+}
+
+func (r *recorder) ofGitHub() bool {
+	return strings.HasPrefix(r.getenv("BUILD_REPOSITORY_PROVIDER"), "GitHub")
+}
+
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+}
+
+// checkWait refuses to wait for nothing, and longer than there is time.
+func (r *recorder) checkWait() error {
+	wait, timeout := r.c.Duration("wait"), r.c.Duration("timeout")
+	switch {
+	case !r.c.IsSet("wait"):
+		return nil
+	case r.cfg.DatabricksRun == "":
+		return provenance.Misuse("give --databricks-host and --databricks-run", "--wait is given, but no run to wait for")
+	case wait < 0:
+		return provenance.Misuse("", "--wait cannot be negative")
+	case wait >= timeout:
+		return provenance.Misuse("the rest of the work needs time, too", "--wait %s needs a longer --timeout than %s: give --timeout %s",
+			brief(wait), brief(timeout), brief(wait+time.Hour))
+	}
+	return nil
+}
+
+// brief is a duration as people write it: 2h, not 2h0m0s.
+func brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

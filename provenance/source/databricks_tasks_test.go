@@ -301,7 +301,7 @@ func TestWaitEnds(t *testing.T) {
 	d := of(w, 7)
 	d.Wait, d.clock = 20*time.Second, ticking(&sleeps)
 	_, err := d.Collect(t.Context())
-	if kindOf(err) != "databricks.running" || !strings.Contains(err.Error(), "has not ended after 13s: it is RUNNING") || len(sleeps) != 2 {
+	if kindOf(err) != "databricks.running" || !strings.Contains(err.Error(), "has not ended after 20s: it is RUNNING") || fmt.Sprint(sleeps) != "[5s 7.5s 7.5s]" {
 		t.Errorf("%v, slept %v", err, sleeps)
 	}
 	w.Before = func(*http.Request) { w.Put(double.Run{ID: 7, Result: "FAILED"}) }

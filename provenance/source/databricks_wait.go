@@ -57,11 +57,12 @@ func (a *asker) finished(ctx context.Context) (run, error) {
 			return r, err
 		}
 		waited := c.now().Sub(begun)
-		if waited+pause > a.source.Wait {
+		left := a.source.Wait - waited
+		if left <= 0 {
 			return r, a.notEnded(r, waited)
 		}
 		a.tell(r, waited)
-		if err := c.sleep(ctx, pause); err != nil {
+		if err := c.sleep(ctx, min(pause, left)); err != nil { // the last look is at the very end
 			return r, err
 		}
 	}

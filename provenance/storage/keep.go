@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -78,7 +79,7 @@ func (k *Keeper) Put(ctx context.Context, name string, digest provenance.Digest,
 // write writes a file, unless it exists.
 func (k *Keeper) write(ctx context.Context, name string, body io.Reader) (exists bool, err error) {
 	if k.azure == nil {
-		return writeLocal(filepath.Join(k.folder.(localFolder).path, filepath.FromSlash(name)), body)
+		return writeLocal(k.folder.(localFolder).path, filepath.FromSlash(name), body)
 	}
 	_, err = k.azure.client.NewBlockBlobClient(k.azure.prefix+name).UploadStream(ctx, body, &blockblob.UploadStreamOptions{
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}}})
@@ -101,24 +102,30 @@ func (f failure) unwritten() error {
 	return f.explain()
 }
 
-// writeLocal writes a whole file, or nothing.
-func writeLocal(path string, body io.Reader) (exists bool, err error) {
-	if _, err := os.Lstat(path); err == nil {
-		return true, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return false, unreadable(err)
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".keep-*")
+// writeLocal writes a whole file below a folder, or nothing: no symbolic link that lies there leads out of it.
+func writeLocal(folder, path string, body io.Reader) (exists bool, err error) {
+	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return false, unreadable(err)
 	}
-	defer os.Remove(file.Name())
+	defer root.Close() // nothing is written through it any more
+	if _, err := root.Lstat(path); err == nil {
+		return true, nil
+	}
+	if err := root.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return false, unreadable(err)
+	}
+	part := filepath.Join(filepath.Dir(path), ".keep-"+rand.Text())
+	file, err := root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false, unreadable(err)
+	}
+	defer root.Remove(part)
 	_, err = io.Copy(file, body)
 	if err = errors.Join(err, file.Chmod(0o444), file.Close()); err != nil {
 		return false, err
 	}
-	err = os.Link(file.Name(), path) // unlike a rename, it replaces nothing
+	err = root.Link(part, path) // unlike a rename, it replaces nothing
 	if errors.Is(err, fs.ErrExist) {
 		return true, nil
 	}

@@ -59,4 +59,16 @@ func TestKeepLocally(t *testing.T) {
 	}
 	must(t, os.Symlink("/etc/passwd", filepath.Join(dir, "link")))
 	wantRefused(t, k.Put(t.Context(), "link", provenance.SumSHA256([]byte("x")), text("x")), "evidence.differs", "link holds something else")
+	outside := t.TempDir()
+	must(t, os.Symlink(outside, filepath.Join(dir, "out")))
+	for _, name := range []string{"out/x", "out/deeper/x"} {
+		if err := k.Put(t.Context(), name, provenance.SumSHA256([]byte("x")), text("x")); err == nil {
+			t.Errorf("%s was written through a link out of the folder", name)
+		}
+	}
+	written, err := os.ReadDir(outside)
+	must(t, err)
+	if len(written) > 0 {
+		t.Errorf("written outside: %v", written)
+	}
 }
