@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,19 +54,61 @@ func checkInputs(r Record) (*Fact, error) {
 		return nil, nil
 	}
 	fact := &Fact{CheckInputs, "true", r.inputsBasis(), ""}
+	var missing []string
 	for _, in := range inputs {
 		switch known, recorded := r.records(in); {
 		case recorded:
+			if isLocal(in.Source) && fact.Value == "true" {
+				fact.Basis, fact.Note = Declared, "a local path, such as "+in.Source+", names a file on one machine only: that the run's machine is this one, nobody told"
+			}
 		case !known && fact.Value == "true":
 			*fact = Fact{CheckInputs, "unknown", Declared, fmt.Sprintf("the input %s cannot be compared with a folder: its source is %s", clip(in.Name), orNone(in.Source))}
 		case known && !r.allowsInput(in):
 			return nil, Refuse("data.unrecorded", "give it as --data; or, if it may stay out of the record, as --allow-input",
 				"the run logged the input %s, which is not among the data folders of this record", clip(in.Source))
 		case known:
-			*fact = Fact{CheckInputs, "false", r.inputsBasis(), "not recorded, which the pipeline allows: " + in.Source}
+			missing = append(missing, in.Source)
+			*fact = Fact{CheckInputs, "false", r.inputsBasis(), "not recorded, which the pipeline allows: " + listed(missing)}
 		}
 	}
 	return fact, nil
+}
+
+// maxNoted is how many names a note lists.
+const maxNoted = 5
+
+// listed joins names, and counts those that are too many to list.
+func listed(names []string) string {
+	if more := len(names) - maxNoted; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNoted], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// localURL matches the URL of a file on the machine itself.
+var localURL = regexp.MustCompile(`(?i)^file:(?://(?:localhost)?)?/`)
+
+// inputPlace reads where an input lies. Clients log local paths as file: URLs, too.
+func inputPlace(source string) (Place, error) {
+	if !localURL.MatchString(source) {
+		return ParsePlace(source)
+	}
+	path, err := url.PathUnescape("/" + localURL.ReplaceAllString(source, ""))
+	if err != nil {
+		return Place{}, errNotURL
+	}
+	if drive := strings.TrimPrefix(path, "/"); localDrive.MatchString(drive) {
+		path = drive
+	}
+	return localPlace(path)
+}
+
+// localDrive matches a path of Windows.
+var localDrive = regexp.MustCompile(`^[A-Za-z]:/`)
+
+// isLocal tells whether a source is a path on the machine that names it.
+func isLocal(source string) bool {
+	return localURL.MatchString(source) || !strings.Contains(source, "://")
 }
 
 // inputs are those that runs and registries name.
@@ -99,7 +142,7 @@ var named = regexp.MustCompile(`(?i)^(azureml|aml|dbfs|runs|models):`)
 // records tells whether it is known where an input lies, and whether a recorded folder is it or holds it. A folder in it is not
 // enough: the rest would stay out of the record.
 func (r Record) records(in Dataset) (known, recorded bool) {
-	place, err := ParsePlace(in.Source)
+	place, err := inputPlace(in.Source)
 	if err != nil || named.MatchString(in.Source) {
 		return false, false
 	}

@@ -95,6 +95,9 @@ func TestCheckInputs(t *testing.T) {
 	allowed := func(source string) *Fact {
 		return &Fact{CheckInputs, "false", Reported, "not recorded, which the pipeline allows: " + source}
 	}
+	local := func(source string) *Fact {
+		return &Fact{CheckInputs, "true", Declared, "a local path, such as " + source + ", names a file on one machine only: that the run's machine is this one, nobody told"}
+	}
 	const public = "https://example.com/public/"
 	runChecks(t, checkInputs, map[string]checkCase{
 		"no run":                  {record: Record{Data: data}},
@@ -102,7 +105,14 @@ func TestCheckInputs(t *testing.T) {
 		"a folder":                {record: with(nil, lake+"20261122T0000"), fact: known},
 		"a file in a folder":      {record: with(nil, lake+"20261122T0000/part-00001.parquet"), fact: known},
 		"in another form":         {record: with(nil, "https://contoso.blob.core.windows.net:443/lake/mortgages/20261122T0000/a"), fact: known},
-		"a local file":            {record: with(nil, "/data/test/a.csv"), fact: known},
+		"a local file":            {record: with(nil, "/data/test/a.csv"), fact: local("/data/test/a.csv")},
+		"a local folder":          {record: with(nil, "/data/test/"), fact: local("/data/test/")},
+		"a local URL":             {record: with(nil, "file:///data/test/"), fact: local("file:///data/test/")},
+		"a local URL, no slash":   {record: with(nil, "file:///data/test"), fact: local("file:///data/test")},
+		"a local URL, one slash":  {record: with(nil, "file:/data/test/a"), fact: local("file:/data/test/a")},
+		"another local URL":       {record: with(nil, "file:///data/train"), code: "data.unrecorded"},
+		"of another machine":      {record: with(nil, "file://fileserver/data/test"), code: "data.unrecorded"},
+		"allowed, seven":          {record: with([]string{public}, public+"1", public+"2", public+"3", public+"4", public+"5", public+"6", public+"7"), fact: allowed(strings.Join([]string{public + "1", public + "2", public + "3", public + "4", public + "5 and 2 more"}, ", "))},
 		"another folder":          {record: with(nil, lake+"20261121T0000/"), code: "data.unrecorded", says: lake + "20261121T0000/"},
 		"what holds the folder":   {record: with(nil, lake), code: "data.unrecorded", says: "which is not among the data folders"},
 		"a longer name":           {record: with(nil, lake+"20261122T0000-evil/a"), code: "data.unrecorded"},

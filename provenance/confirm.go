@@ -7,7 +7,8 @@ import (
 
 // confirm compares what the pipeline's variables say with what Azure DevOps tells of the build or the release, and with the claims of
 // the job's token. What is confirmed is reported, the builder's id too; what contradicts is refused: one of the two was set by
-// somebody else.
+// somebody else. Which build it is, is a variable itself: only the claims of the job's token tell that the build is this job's, so
+// without them the run and the builder's id stay declared.
 func (r *Record) confirm() (*Fact, error) {
 	p := &r.Pipeline
 	if r.Build == nil && (r.Release == nil || !p.releases()) {
@@ -23,7 +24,7 @@ func (r *Record) confirm() (*Fact, error) {
 				return nil, Refuse("pipeline.contradicted", "was a variable overwritten by an earlier step, or when the run was queued?",
 					"the pipeline's variables say that its %s is %s, but Azure DevOps says %s", c.fact, clip(*c.said), clip(told))
 			}
-			if !slices.Contains(confirmed, c.fact) {
+			if (c.fact != "invocationId" || r.bound()) && !slices.Contains(confirmed, c.fact) {
 				confirmed = append(confirmed, c.fact)
 			}
 		}
@@ -31,13 +32,30 @@ func (r *Record) confirm() (*Fact, error) {
 	for _, fact := range confirmed {
 		p.Grounds = p.With(fact, Reported)
 	}
-	if r.Build != nil && r.Build.Confirms(*p) {
+	if r.bound() && !p.releases() && r.Build.Confirms(*p) {
 		p.Grounds = p.With("builderId", Reported)
 	}
 	if len(confirmed) == 0 {
 		return &Fact{CheckPipeline, "unknown", Declared, "no variable says anything that Azure DevOps could confirm"}, nil
 	}
-	return &Fact{CheckPipeline, "true", Reported, strings.Join(confirmed, ", ")}, nil
+	note := strings.Join(confirmed, ", ")
+	if !r.bound() {
+		note += "; no claims of the job's token tell that this build is its own, so invocationId and builderId stay declared"
+	}
+	return &Fact{CheckPipeline, "true", Reported, note}, nil
+}
+
+// bound tells whether the claims of the job's token name the run that Azure DevOps told of, and its definition. In a job of a classic
+// release the run is the release.
+func (r *Record) bound() bool {
+	if r.Build == nil {
+		return false
+	}
+	run, definition := r.Build.Claims["run_id"], r.Build.Claims["def_id"]
+	if r.Pipeline.releases() {
+		return r.Release != nil && run != "" && run == r.Release.ID
+	}
+	return run != "" && run == r.Build.ID && definition != "" && definition == r.Build.Definition.ID
 }
 
 // claim is one fact of the pipeline, and what others say of it.

@@ -17,6 +17,7 @@ func confirmable(t *testing.T) (Pipeline, Build) {
 // TestConfirm: what Azure DevOps says, too, is reported; the rest stays what it was.
 func TestConfirm(t *testing.T) {
 	const all = "invocationId, definition, commitId, ref, reason, repository"
+	const unbound = "definition, commitId, ref, reason, repository; no claims of the job's token tell that this build is its own, so invocationId and builderId stay declared"
 	for name, c := range map[string]struct {
 		change  func(*Pipeline, *Build)
 		note    string
@@ -24,7 +25,7 @@ func TestConfirm(t *testing.T) {
 	}{
 		"everything":              {func(*Pipeline, *Build) {}, all, Reported},
 		"reason in another case":  {func(_ *Pipeline, b *Build) { b.Reason = "schedule" }, all, Reported},
-		"commit in another case":  {func(p *Pipeline, b *Build) { p.CommitID, b.Commit, b.Claims = "abc", "ABC", nil }, all, Reported},
+		"commit in another case":  {func(p *Pipeline, b *Build) { p.CommitID, b.Commit, b.Claims["rpo_ver"] = "abc", "ABC", "" }, all, Reported},
 		"project in another case": {func(_ *Pipeline, b *Build) { b.URL = strings.Replace(b.URL, "Mortgage", "mortgage", 1) }, all, Reported},
 		"GitHub's address": {func(p *Pipeline, b *Build) {
 			p.Repository, b.Repository = "https://github.com/contoso/mortgage.git", "https://github.com/contoso/mortgage"
@@ -32,7 +33,10 @@ func TestConfirm(t *testing.T) {
 		"no reason told":   {func(_ *Pipeline, b *Build) { b.Reason = "" }, "invocationId, definition, commitId, ref, repository", Reported},
 		"no reason said":   {func(p *Pipeline, _ *Build) { p.Reason = "" }, "invocationId, definition, commitId, ref, repository", Reported},
 		"commit by claims": {func(_ *Pipeline, b *Build) { b.Commit = "" }, all, Reported},
-		"no claims":        {func(_ *Pipeline, b *Build) { b.Claims = nil }, all, Reported},
+		"no claims":        {func(_ *Pipeline, b *Build) { b.Claims = nil }, unbound, Declared},
+		"claims of no run": {func(_ *Pipeline, b *Build) { delete(b.Claims, "run_id") }, unbound, Declared},
+		"of no definition": {func(_ *Pipeline, b *Build) { delete(b.Claims, "def_id") }, unbound, Declared},
+		"of another run":   {func(_ *Pipeline, b *Build) { b.Claims["run_id"] = "4712" }, unbound, Declared},
 		"another pool":     {func(_ *Pipeline, b *Build) { b.Hosted = false }, all, Declared},
 		"no pool told":     {func(_ *Pipeline, b *Build) { b.Pool = "" }, all, Declared},
 		"its own builder":  {func(p *Pipeline, _ *Build) { p.BuilderID = "https://contoso.com/builders/1" }, all, Declared},
@@ -50,7 +54,7 @@ func TestConfirm(t *testing.T) {
 			}
 			for _, field := range strings.Split(all, ", ") {
 				want := Declared
-				if strings.Contains(", "+c.note+", ", ", "+field+", ") {
+				if said, _, _ := strings.Cut(c.note, ";"); strings.Contains(", "+said+", ", ", "+field+", ") {
 					want = Reported
 				}
 				if got := r.Pipeline.Of(field); got != want {
@@ -126,6 +130,7 @@ func TestConfirmRelease(t *testing.T) {
 		release.URL, release.Definition.URL = someCollection+"_releaseProgress?releaseId=214", someCollection+"_release?definitionId=3"
 		p.InvocationID, p.Definition, p.Internal, p.Reason = release.URL, release.Definition.URL, map[string]string{"hostType": "release"}, "Manual"
 		p.BuilderID = BuilderID(p.Definition, PoolHosted)
+		b.Claims["run_id"] = release.ID
 		r := &Record{Pipeline: p, Build: &b, Release: &release}
 		if change != nil {
 			change(&r.Pipeline, r.Build, r.Release)
@@ -148,8 +153,9 @@ func TestConfirmRelease(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	r.Pipeline.Grounds = Grounds{Basis: Declared}
 	alone := Record{Pipeline: r.Pipeline, Release: r.Release}
-	if fact, err := alone.confirm(); err != nil || fact.Note != "invocationId, definition" {
+	if fact, err := alone.confirm(); err != nil || !strings.HasPrefix(fact.Note, "definition; no claims") || alone.Pipeline.Of("invocationId") != Declared {
 		t.Errorf("without its build: fact %+v, error %v", fact, err)
 	}
 }

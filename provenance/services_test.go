@@ -79,7 +79,7 @@ func exampleBuild(collection string, answer Stored) Build {
 		WorkItems: []WorkItem{{ID: "1815", Type: "User Story", Title: "Recent applications count more", State: "Active"}},
 		Approvals: []Approval{{Of: "stage test", Approver: grace, Status: "approved", At: at(1, 58), Comment: "as discussed"}},
 		Artifacts: []BuildArtifact{{Name: "model", Kind: "PipelineArtifact", Size: 40321, RootID: "0A1B2C", Digest: Digest{}, Files: 0, Note: "it is larger than 64 MiB"}},
-		Claims:    map[string]string{"rpo_ver": strings.Repeat("5", 40), "sub": "p://contoso/Mortgage/nightly"}}
+		Claims:    map[string]string{"rpo_ver": strings.Repeat("5", 40), "sub": "p://contoso/Mortgage/nightly", "run_id": "4711", "def_id": "7"}}
 	b.Grounds, b.Answered = reported(answer)
 	return b
 }

@@ -99,7 +99,7 @@ func (r *Record) trainingStarted() (first time.Time) {
 func (r *Record) logged(f Folder) bool {
 	folder, err := ParsePlace(f.URI)
 	return err == nil && slices.ContainsFunc(r.inputs(), func(in Dataset) bool {
-		input, err := ParsePlace(in.Source)
+		input, err := inputPlace(in.Source)
 		return err == nil && input.Within(folder)
 	})
 }

@@ -379,6 +379,9 @@ func (a *buildAnswer) parameters() (map[string]string, error) {
 			return nil, errors.New("its parameters are not JSON")
 		}
 	}
+	if all == nil { // null is JSON, too
+		all = map[string]any{}
+	}
 	maps.Copy(all, a.TemplateParameters)
 	out := make(map[string]string, len(all))
 	for name, value := range all {

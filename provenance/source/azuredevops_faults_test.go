@@ -320,6 +320,8 @@ func TestDevOpsClaims(t *testing.T) {
 		"another ref":           {func(m map[string]any) { m["rpo_ref"] = "refs/heads/evil" }, "pipeline.contradicted", "its ref is"},
 		"another definition":    {func(m map[string]any) { m["def_id"] = 8 }, "pipeline.contradicted", "its definition is"},
 		"another project":       {func(m map[string]any) { m["prj_id"] = double.Approval }, "pipeline.contradicted", "its project is"},
+		"no run":                {func(m map[string]any) { delete(m, "run_id") }, "pipeline.contradicted", "do not say its run"},
+		"no definition":         {func(m map[string]any) { delete(m, "def_id") }, "pipeline.contradicted", "do not say its definition"},
 		"expired":               {func(m map[string]any) { m["exp"] = 1795401060 }, "", "expired at 2026-11-23T02:31:00Z"},
 		"without an end":        {func(m map[string]any) { delete(m, "exp") }, "", "when it expires"},
 		"for somebody else":     {func(m map[string]any) { m["aud"] = "https://evil.example" }, "", `the token is for "https://evil.example"`},

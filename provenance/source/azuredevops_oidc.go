@@ -161,7 +161,8 @@ func checkClaims(claims map[string]string, now time.Time) error {
 }
 
 // agreeClaims compares the claims with what Azure DevOps tells of the build. In a job of a classic release, the run and the
-// definition are the release's.
+// definition are the release's. The token that Azure DevOps makes for the job itself
+// names them; that of a service connection, which Entra makes, does not, and then binds nothing.
 func (b *devopsBuild) agreeClaims(s devopsSite) error {
 	facts := []struct{ claim, fact, told string }{
 		{"prj_id", "project", b.answer.Project.ID}, {"run_id", "run", b.noun.ID}, {"def_id", "definition", b.noun.Definition.ID},
@@ -172,6 +173,10 @@ func (b *devopsBuild) agreeClaims(s devopsSite) error {
 		facts = append(facts, struct{ claim, fact, told string }{"run_id", "run", s.releaseID})
 	}
 	for _, f := range facts {
+		if s.OIDC != nil && s.OIDC.ServiceConnection == "" && b.claims[f.claim] == "" && (f.claim == "run_id" || f.claim == "def_id") {
+			return provenance.Refuse("pipeline.contradicted", "is it the token of this very job, and did Azure DevOps make it?",
+				"the claims of the job's token do not say its %s, so they do not tell that build %s is the job's own", f.fact, s.buildID)
+		}
 		if said := b.claims[f.claim]; said != "" && !strings.EqualFold(said, f.told) {
 			return provenance.Refuse("pipeline.contradicted", "was a variable overwritten by an earlier step? The token is the running job's",
 				"the claims of the job's token say that its %s is %q, but build %s has %q", f.fact, said, s.buildID, plain(f.told))

@@ -157,12 +157,7 @@ const maxPools = 100
 // askPools finds out which pools the jobs ran in so far. The queue that a build names is only its default, which each job of
 // a YAML pipeline may overrule.
 func (b *devopsBuild) askPools(ctx context.Context, q *devopsQuestion) error {
-	var ids []json.Number
-	for _, r := range b.timeline.Records {
-		if r.Type == "Job" && (r.Queue != "" || r.Worker != "") && !slices.Contains(ids, r.Queue) {
-			ids = append(ids, r.Queue)
-		}
-	}
+	ids := b.timeline.queues()
 	if len(ids) > maxPools {
 		return q.nonsense("reading queues", errors.New("the build runs in too many pools"))
 	}
@@ -175,6 +170,21 @@ func (b *devopsBuild) askPools(ctx context.Context, q *devopsQuestion) error {
 		group.Go(func() (err error) { b.pools[i], err = b.askPool(ctx, q, id); return err })
 	}
 	return group.Wait()
+}
+
+// queues are those that the jobs ran in, each once, and no more than one too many.
+func (t devopsTimeline) queues() (ids []json.Number) {
+	known := map[json.Number]bool{}
+	for _, r := range t.Records {
+		if r.Type != "Job" || r.Queue == "" && r.Worker == "" || known[r.Queue] {
+			continue
+		}
+		known[r.Queue] = true
+		if ids = append(ids, r.Queue); len(ids) > maxPools {
+			break
+		}
+	}
+	return ids
 }
 
 // askPool asks for one queue, unless the build told of it already. A token that may not see queues is no error: the pool then

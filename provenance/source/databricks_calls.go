@@ -34,17 +34,86 @@ func callsOf(n notebookSource) (calls []call) {
 		if !n.plain && language != "" {
 			calls = append(calls, runCalls(c, at)...)
 		}
-		hidden := blank(code, language)
+		hidden := blank(code, language, isQuoted)
+		joined := hidden
+		if language == "python" { // a line may go on after a backslash
+			joined = strings.ReplaceAll(hidden, "\\\n", " \n")
+		}
 		switch language {
 		case "python":
-			calls = append(calls, notebookCalls(code, hidden, at)...)
+			calls = append(calls, notebookCalls(code, joined, at)...)
 			calls = append(calls, imports(hidden)...)
-			calls = append(calls, computedImports(code, hidden, at)...)
+			calls = append(calls, computedImports(code, blank(code, language, isPlainText), at)...)
 		case "scala", "r":
-			calls = append(calls, notebookCalls(code, hidden, at)...)
+			calls = append(calls, notebookCalls(code, joined, at)...)
+		default:
+			continue
+		}
+		if why := c.hides(n.plain, joined, language); why != "" {
+			calls = append(calls, call{how: byNotebook, name: at, computed: why})
 		}
 	}
 	return calls
+}
+
+var (
+	// reachNotebook finds dbutils.notebook wherever it is written, and hiddenReach the ways to it by names in text.
+	reachNotebook = regexp.MustCompile(`\bdbutils\b[\s\\]*\.[\s\\]*notebook\b`)
+	hiddenReach   = regexp.MustCompile(`\bgetattr\s*\(\s*dbutils\b|\bdbutils\s*\.\s*__\w+|["']notebook(?:\.run)?["']`)
+	usesUtilities = regexp.MustCompile(`\bdbutils\b`)
+	plainRun      = regexp.MustCompile(`\bdbutils\s*\.\s*notebook\s*\.\s*run\b`)
+	evalInR       = regexp.MustCompile(`\b(?:eval|source)\s*\(`)
+	magicLine     = regexp.MustCompile(`(?m)^[ \t]*%{1,2}([A-Za-z_][\w-]*)`)
+)
+
+// harmlessMagics run nothing of the workspace on their line, or are read elsewhere (%run).
+var harmlessMagics = map[string]bool{"run": true, "pip": true, "conda": true, "python": true, "scala": true, "r": true, "sql": true, "md": true,
+	"sh": true, "fs": true, "matplotlib": true, "autoreload": true, "capture": true, "config": true, "tensorboard": true, "skip": true}
+
+// hides says why a cell may run a notebook that nobody sees in it: it reaches dbutils.notebook in another way than by the calls
+// that were read, in formatted text or under another name, say; or a command runs what stands on its line.
+func (c cell) hides(isModule bool, hidden, language string) string {
+	all := uncommented(c.text(), language)
+	switch {
+	case len(reachNotebook.FindAllString(all, -1)) > len(plainRun.FindAllString(hidden, -1)),
+		usesUtilities.MatchString(all) && hiddenReach.MatchString(all):
+		return "what it runs is computed (dbutils.notebook)"
+	case language == "r" && evalInR.MatchString(hidden):
+		return "what it runs is computed (eval)"
+	case isModule: // which has no magic commands
+		return ""
+	}
+	for _, m := range magicLine.FindAllStringSubmatch(all, -1) {
+		if !harmlessMagics[m[1]] {
+			return "what it runs is not known (%" + m[1] + ")"
+		}
+	}
+	return ""
+}
+
+// uncommented is the code with blanks instead of comments. Text in quotes stays. What follows formatted text on its line stays too,
+// because quotes in its braces may end it early here; and so does all where R has raw text, whose end is not looked for.
+func uncommented(code, language string) string {
+	if language == "r" && rawText.MatchString(code) {
+		return code
+	}
+	return blank(code, language, func(code string, i, marks int) bool {
+		return marks == 0 && (language != "python" || !formatted.MatchString(lineBefore(code, i)))
+	})
+}
+
+var (
+	rawText   = regexp.MustCompile(`\b[rR]["']-*[(\[{]`)
+	formatted = regexp.MustCompile(`\b(?:[fF][rR]?|[rR][fF])["']`)
+	formatsAt = regexp.MustCompile(`\b(?:[fF][rR]?|[rR][fF])$`)
+)
+
+// isQuoted is everything in comments and quotes.
+func isQuoted(string, int, int) bool { return true }
+
+// isPlainText is the same without Python's formatted text, whose braces hold code.
+func isPlainText(code string, i, marks int) bool {
+	return marks == 0 || !formatsAt.MatchString(code[max(0, i-3):i])
 }
 
 // cellLanguages are the languages of cells, by their magic commands. What other commands run is not read here.
@@ -107,9 +176,9 @@ func runPath(text string) string {
 	return text
 }
 
-// blank is the code with everything in comments and in quotes replaced by blanks, so that only code is left, at the same
-// places. Quotes and line ends stay.
-func blank(code, language string) string {
+// blank is the code with what stands in comments and in quotes replaced by blanks, if it is to go, so that only code is left, at the
+// same places. Quotes and line ends stay.
+func blank(code, language string, goes func(code string, i, marks int) bool) string {
 	out := []byte(code)
 	for i := 0; i < len(out); {
 		end, inner := quoted(code, i, language)
@@ -118,7 +187,7 @@ func blank(code, language string) string {
 			continue
 		}
 		for k := i + inner; k < end-inner && k < len(out); k++ {
-			if out[k] != '\n' {
+			if goes(code, i, inner) && out[k] != '\n' {
 				out[k] = ' '
 			}
 		}
@@ -137,6 +206,7 @@ func quoted(code string, i int, language string) (end, marks int) {
 		}
 		return len(code)
 	}
+	triple := func() int { return i + endOfTriple(rest, language) }
 	line := func() int {
 		if n := strings.IndexByte(rest, '\n'); n >= 0 {
 			return i + n
@@ -149,13 +219,37 @@ func quoted(code string, i int, language string) (end, marks int) {
 	case language == "scala" && strings.HasPrefix(rest, "/*"):
 		return until("*/", 2), 0
 	case language != "r" && strings.HasPrefix(rest, `"""`):
-		return until(`"""`, 3), 3
+		return triple(), 3
 	case language == "python" && strings.HasPrefix(rest, `'''`):
-		return until(`'''`, 3), 3
+		return triple(), 3
+	case language == "scala" && scalaChar.MatchString(rest):
+		return i + len(scalaChar.FindString(rest)), 1
+	case language != "python" && rest[0] == '`': // a name that may hold anything
+		return i + endOfLiteral(rest, language), 1
 	case rest[0] == '"', rest[0] == '\'' && language != "scala":
 		return i + endOfLiteral(rest, language), 1
 	}
 	return i, 0
+}
+
+// scalaChar is one character; a single quote alone is none.
+var scalaChar = regexp.MustCompile(`^'(?:\\u+[0-9a-fA-F]{4}|\\.|[^\\'\n])'`)
+
+// endOfTriple is the length of text in three quotes that begins s. In Python a backslash takes the next byte; in Scala the last three
+// of several quotes end it.
+func endOfTriple(s, language string) int {
+	for k := 3; k < len(s); k++ {
+		switch {
+		case s[k] == '\\' && language == "python":
+			k++
+		case strings.HasPrefix(s[k:], s[:3]):
+			for language == "scala" && k+3 < len(s) && s[k+3] == s[0] {
+				k++
+			}
+			return k + 3
+		}
+	}
+	return len(s)
 }
 
 // endOfLiteral is the length of text in quotes that begins s. In Python and Scala it ends with its line.
@@ -232,7 +326,9 @@ var computing = []struct {
 	{regexp.MustCompile(`\bsys\s*\.\s*path\b`), "it changes where modules are looked for (sys.path)"},
 	{regexp.MustCompile(`\baddPyFile\b`), "it adds files of code to the cluster (addPyFile)"},
 	{regexp.MustCompile(`\brunpy\b`), "what it runs is computed (runpy)"},
-	{regexp.MustCompile(`(?:^|[^\w.])exec\s*\(`), "what it runs is computed (exec)"},
+	{regexp.MustCompile(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)exec\s*\(`), "what it runs is computed (exec)"},
+	{regexp.MustCompile(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)eval\s*\(`), "what it runs is computed (eval)"},
+	{regexp.MustCompile(`\brun_(?:line_magic|cell_magic|cell)\b`), "what it runs is computed (IPython)"},
 }
 
 var importFunction = regexp.MustCompile(`\bimport_module\b|\b__import__\b`)

@@ -20,6 +20,7 @@ func (c call) told() string {
 
 func TestCalls(t *testing.T) {
 	const computed = ": what it runs is computed"
+	const reached = ": what it runs is computed (dbutils.notebook)"
 	for _, c := range []struct {
 		language string
 		cells    []string
@@ -33,7 +34,7 @@ func TestCalls(t *testing.T) {
 		{"python", []string{"%run $path"}, "%run cell 1" + computed},
 		{"python", []string{"%run"}, "%run cell 1" + computed},
 		{"python", []string{"%run \"./setup"}, "%run cell 1" + computed},
-		{"python", []string{"%md\n%run ./not", "%md %run ./not", "%runner", "x = 'a'\n%run2"}, ""},
+		{"python", []string{"%md\n%run ./not", "%md %run ./not", "%runner", "x = 'a'\n%run2"}, "dbutils.notebook.run cell 3: what it runs is not known (%runner), dbutils.notebook.run cell 4: what it runs is not known (%run2)"},
 		{"sql", []string{"%run ./setup", "SELECT 1", "%python\ndbutils.notebook.run('a', 60)"}, "%run ./setup, dbutils.notebook.run a"},
 		{"python", []string{`r = dbutils.notebook.run("prepare", 3600, {"a": "1"})`}, "dbutils.notebook.run prepare"},
 		{"python", []string{"dbutils . notebook . run (\n  path = './prepare',\n  timeout_seconds=60)"}, "dbutils.notebook.run ./prepare"},
@@ -41,8 +42,23 @@ func TestCalls(t *testing.T) {
 		{"python", []string{`dbutils.notebook.run(f"prepare_{x}", 0)`}, "dbutils.notebook.run cell 1" + computed},
 		{"python", []string{`dbutils.notebook.run("prepare" + x, 0)`, `dbutils.notebook.run(path, 0)`}, "dbutils.notebook.run cell 1" + computed + ", dbutils.notebook.run cell 2" + computed},
 		{"python", []string{`run = dbutils.notebook.run`}, "dbutils.notebook.run cell 1" + computed},
-		{"python", []string{"# dbutils.notebook.run('a', 1)", "s = \"dbutils.notebook.run('a', 1)\"", "'''\nimport nothing\ndbutils.notebook.run('a', 1)\n'''"}, ""},
-		{"scala", []string{`val r = dbutils.notebook.run("prepare", 60) // dbutils.notebook.run("not", 1)`, `/* dbutils.notebook.run("not", 1) */`, `val q = """dbutils.notebook.run("not", 1)"""`}, "dbutils.notebook.run prepare"},
+		{"python", []string{"# dbutils.notebook.run('a', 1)", "s = \"dbutils.notebook.run('a', 1)\"", "'''\nimport nothing\n'''"}, "dbutils.notebook.run cell 2" + reached},
+		{"scala", []string{`val r = dbutils.notebook.run("prepare", 60) // dbutils.notebook.run("not", 1)`, `/* dbutils.notebook.run("not", 1) */`, `val q = """dbutils.notebook.run("not", 1)"""`},
+			"dbutils.notebook.run prepare, dbutils.notebook.run cell 3" + reached},
+		{"python", []string{`print(f"{dbutils.notebook.run('/Users/evil/x', 60)}")`, "nb = dbutils.notebook\nnb.run('/x', 60)", "getattr(dbutils, 'notebook').run('/x', 60)", "vars(dbutils)['notebook'].run('/x')"},
+			"dbutils.notebook.run cell 1" + reached + ", dbutils.notebook.run cell 2" + reached + ", dbutils.notebook.run cell 3" + reached + ", dbutils.notebook.run cell 4" + reached},
+		{"python", []string{`f"{x["#"]}{dbutils.notebook.run('/x')}"`, `s = """\"""" "#"; dbutils.notebook.run("/x", 60)`, "x = (5\n% dbutils.notebook.run(p))"},
+			"dbutils.notebook.run cell 1" + reached + ", dbutils.notebook.run /x, dbutils.notebook.run cell 3" + reached},
+		{"python", []string{"dbutils.notebook.\\\nrun('/x', 60)"}, "dbutils.notebook.run /x"},
+		{"python", []string{`%time dbutils.notebook.run("/x", 60)`, "x = 1\n%timeit f()", "%%capture\nx = 1", "%pip install a"},
+			"dbutils.notebook.run cell 1" + reached + ", dbutils.notebook.run cell 2: what it runs is not known (%timeit)"},
+		{"python", []string{`eval("x")`, `print(f"{exec('x')}")`, "model.eval()", "get_ipython().run_cell('x')"},
+			"import cell 1: what it runs is computed (eval), import cell 2: what it runs is computed (exec), import cell 4: what it runs is computed (IPython)"},
+		{"python", []string{"from tqdm.notebook import tqdm\ndbutils.widgets.get('a') # in this notebook"}, "import tqdm.notebook (tqdm)"},
+		{"scala", []string{`val q = '"'; dbutils.notebook.run("/x", 60)`, `val q = """a""""; dbutils.notebook.run("/y", 60)`, "val s = s\"${dbutils.notebook.run(p, 1)}\""},
+			"dbutils.notebook.run /x, dbutils.notebook.run /y, dbutils.notebook.run cell 3" + reached},
+		{"r", []string{"x <- r\"(a \" # b)\"; dbutils.notebook.run('/x', 60)", "eval(parse(text = x))", "`#` <- 1; dbutils.notebook.run('/y', 60)"},
+			"dbutils.notebook.run cell 1" + reached + ", dbutils.notebook.run cell 2: what it runs is computed (eval), dbutils.notebook.run /y"},
 		{"r", []string{"dbutils.notebook.run('prepare', 60) # and so on"}, "dbutils.notebook.run prepare"},
 		{"python", []string{"import os, pandas as pd, helpers.text as t"}, "import os, import pandas, import helpers.text"},
 		{"python", []string{"from helpers import (load,  # the first\n  save as s,\n)\nfrom . import near\nfrom ..up import x\nfrom .a.b import *"},
@@ -90,7 +106,7 @@ func FuzzBlank(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, code, language string) {
-		hidden := blank(code, language)
+		hidden := blank(code, language, isQuoted)
 		if len(hidden) != len(code) || strings.Count(hidden, "\n") != strings.Count(code, "\n") {
 			t.Errorf("%q became %q", code, hidden)
 		}

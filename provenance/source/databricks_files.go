@@ -86,9 +86,17 @@ type remoteFile struct {
 	special  string // what it is instead: neither file nor folder
 }
 
-// same tells whether a file is as it was. HTTP's times have no fractions of a second.
-func (f remoteFile) same(size int64, modified time.Time) bool {
-	return !f.isFolder && f.special == "" && f.size == size && f.modified.Sub(modified).Abs() < time.Second
+// same tells whether a file is as it was, when times are told no finer than that.
+func (f remoteFile) same(size int64, modified time.Time, grain time.Duration) bool {
+	return !f.isFolder && f.special == "" && f.size == size && f.modified.Sub(modified).Abs() < grain
+}
+
+// grainOf is how finely a place tells times: in milliseconds, but for volumes, where HTTP's times have no fractions of a second.
+func grainOf(p filePlace) time.Duration {
+	if _, is := p.(volumes); is {
+		return time.Second
+	}
+	return time.Millisecond
 }
 
 // filePlace is one of the three services that files are read from.
@@ -237,7 +245,7 @@ func (p *pinnedFile) check() error {
 	if err != nil {
 		return vanished(p.want.Name, err)
 	}
-	if !now.same(p.want.Size, p.want.Modified) {
+	if !now.same(p.want.Size, p.want.Modified, grainOf(p.place)) {
 		return changedFile(p.want.Name, "changed after it was listed")
 	}
 	return nil

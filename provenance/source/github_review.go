@@ -253,7 +253,7 @@ func (p githubPull) noun(q *githubQuestion) (provenance.PullRequest, error) {
 // not take a decision back.
 func (p githubPull) reviewers() ([]provenance.Reviewer, error) {
 	var all []provenance.Reviewer
-	var who []githubUser
+	who := map[githubUser]int{} // where each stands in all
 	for _, review := range p.reviews {
 		if review.State == "PENDING" { // nobody has sent it yet
 			continue
@@ -263,16 +263,18 @@ func (p githubPull) reviewers() ([]provenance.Reviewer, error) {
 			return nil, fmt.Errorf("%q is no state of a review", plain(review.State))
 		}
 		told := provenance.Reviewer{Person: review.User.person(), Vote: vote, Of: strings.ToLower(plain(review.Commit))}
-		at := slices.Index(who, review.User)
+		at, before := who[review.User]
 		switch {
-		case at < 0:
-			who, all = append(who, review.User), append(all, told)
+		case review.User == githubUser{}: // accounts that are gone are not one person, so each word of theirs stands alone
+			all = append(all, told)
+		case !before:
+			who[review.User], all = len(all), append(all, told)
 		case vote != "commented" || all[at].Vote == "commented":
 			all[at] = told
 		}
 	}
 	for _, asked := range p.Reviewers {
-		if !slices.Contains(who, asked) {
+		if _, answered := who[asked]; !answered {
 			all = append(all, provenance.Reviewer{Person: asked.person(), Vote: "no vote"})
 		}
 	}

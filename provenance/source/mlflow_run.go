@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -160,6 +161,7 @@ func (r mlflowRun) noun(base string) (provenance.MLflowRun, error) {
 	if !found.Ended.IsZero() && found.Ended.Before(found.Started) {
 		return found, errors.New("it ended before it began")
 	}
+	found.BasisOf = declareToo(found.BasisOf, map[string]bool{"started": !found.Started.IsZero(), "ended": !found.Ended.IsZero(), "user": found.User != provenance.Person{}})
 	found.Inputs = mlflowDatasets(r.Inputs.Datasets)
 	return found, nil
 }
@@ -209,6 +211,17 @@ func mlflowDeclaredFields(there map[string]bool) map[string]provenance.Basis {
 	return fields
 }
 
+// declareToo adds the fields that are there. Times and user of a run are what its client sent: the server takes any.
+// Source: https://mlflow.org/docs/latest/rest-api.html#create-run
+func declareToo(fields map[string]provenance.Basis, there map[string]bool) map[string]provenance.Basis {
+	more := mlflowDeclaredFields(there)
+	if more == nil {
+		return fields
+	}
+	maps.Copy(more, fields)
+	return more
+}
+
 // mlflowPerson is whom the server names, unless that was removed.
 func mlflowPerson(name string) provenance.Person {
 	if name == redact.Removed || name == "" {
@@ -240,8 +253,10 @@ func (a *mlflowAsking) experiment(ctx context.Context, id string) (provenance.Ex
 // modelsOf are the ids of the logged models that a run made or read, each once.
 func (r mlflowRun) modelsOf() []string {
 	var ids []string
+	known := map[string]bool{}
 	for _, m := range slices.Concat(r.Outputs.Models, r.Inputs.Models) {
-		if m.ID != "" && !slices.Contains(ids, m.ID) {
+		if m.ID != "" && !known[m.ID] {
+			known[m.ID] = true
 			ids = append(ids, m.ID)
 		}
 	}

@@ -98,7 +98,7 @@ func TestMLflowRun(t *testing.T) {
 		png := provenance.SumSHA256([]byte("\x89PNG"))
 		want := provenance.MLflowRun{
 			Grounds: provenance.Grounds{Basis: provenance.Reported, BasisOf: map[string]provenance.Basis{"tags": provenance.Declared,
-				"parent": provenance.Declared, "gitCommit": provenance.Declared, "gitUrl": provenance.Declared}},
+				"parent": provenance.Declared, "gitCommit": provenance.Declared, "gitUrl": provenance.Declared, "started": provenance.Declared, "ended": provenance.Declared, "user": provenance.Declared}},
 			URI: s.URL + "/ml/flow", RunID: mlflowRun1, Name: "nightly", Experiment: provenance.Experiment{ID: "9007199254740993", Name: "mortgages"},
 			Status: "FINISHED", User: provenance.Person{Email: "ada@contoso.com"}, Parent: "4be1",
 			Metrics: []provenance.Metric{{Name: "auc", Value: "0.8123", Step: 9007199254740993, At: last, Values: 2, Dataset: "test", On: "9c3a"},

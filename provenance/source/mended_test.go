@@ -1,0 +1,51 @@
+package source
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestDevOpsParametersNull: null is no table, and the templates' parameters are there all the same.
+func TestDevOpsParametersNull(t *testing.T) {
+	a := buildAnswer{Parameters: "null", TemplateParameters: map[string]any{"area": "north"}}
+	if got, err := a.parameters(); err != nil || got["area"] != "north" {
+		t.Errorf("%q, error %v", got, err)
+	}
+}
+
+// TestGitHubReviewersWhoAreGone: accounts that were deleted are not one reviewer.
+func TestGitHubReviewersWhoAreGone(t *testing.T) {
+	p := githubPull{reviews: []githubReviewAnswer{{ID: "1", State: "APPROVED"}, {ID: "2", State: "CHANGES_REQUESTED"}, {ID: "3", State: "APPROVED"}}}
+	all, err := p.reviewers()
+	if err != nil || len(all) != 3 || all[1].Vote != "waiting" {
+		t.Errorf("%+v, error %v", all, err)
+	}
+}
+
+// TestRemoteFileGrain: DBFS and workspace files tell milliseconds, so a change within a second shows.
+func TestRemoteFileGrain(t *testing.T) {
+	f := remoteFile{size: 3, modified: time.UnixMilli(1795311000000)}
+	for _, c := range []struct {
+		place filePlace
+		later time.Duration
+		same  bool
+	}{{dbfs{}, 0, true}, {dbfs{}, time.Millisecond, false}, {workspaceFiles{}, 999 * time.Millisecond, false}, {volumes{}, 999 * time.Millisecond, true}, {volumes{}, time.Second, false}} {
+		if f.same(3, f.modified.Add(c.later), grainOf(c.place)) != c.same {
+			t.Errorf("%T, %s later: not %t", c.place, c.later, c.same)
+		}
+	}
+}
+
+// TestDevOpsQueues: each queue once, and no further than the bound.
+func TestDevOpsQueues(t *testing.T) {
+	var few, many devopsTimeline
+	for i := range 3 * maxPools {
+		few.Records = append(few.Records, timelineRecord{Type: "Job", Queue: "7"})
+		many.Records = append(many.Records, timelineRecord{Type: "Job", Queue: json.Number(fmt.Sprint(i))})
+	}
+	if a, b := few.queues(), many.queues(); len(a) != 1 || len(b) != maxPools+1 {
+		t.Errorf("%d and %d queues", len(a), len(b))
+	}
+}
