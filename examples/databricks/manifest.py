@@ -68,19 +68,21 @@ class File(NamedTuple):
     name: str  # slash-separated, relative to the folder
     size: int  # bytes
     modified: int  # nanoseconds since 1970
+    changed: int  # when anything of it changed (ctime), nanoseconds since 1970; 0 for a view of a storage, which has no such time
 
 
 def run(spark: SparkSession, path: str, output: str, uri: str = "", partitions: int = 200) -> str:
     """Writes both files into the folder output and returns the dirHash in hex. Without a uri, the path is the place."""
     root, uri = folder(path), place(uri, path)
     clear(root, output)
-    files = list_folder(root)
+    local = uri.startswith("/")
+    files = list_folder(root, local)
     if not files:
         raise Refused(f"{path} holds no files")
     with tempfile.TemporaryDirectory() as work:
         manifest, entries = os.path.join(work, "manifest"), os.path.join(work, "entries")
         dir_hash = write(hashed(spark, root, files, partitions), files, manifest, entries)
-        again, listed = list_folder(root), time.time_ns()
+        again, listed = list_folder(root, local), time.time_ns()
         if again != files:
             raise Refused(f"{path} changed while it was hashed: {difference(files, again)}")
         publish(output, "manifest.sha256", b"", manifest)
@@ -126,7 +128,7 @@ def clear(root: bytes, output: str) -> None:
             pass
 
 
-def list_folder(root: bytes) -> list[File]:
+def list_folder(root: bytes, local: bool) -> list[File]:
     """Every file below root, sorted. Directories are not files, and nothing else may lie there."""
     files, folders = [], [root]
     while folders:
@@ -135,12 +137,12 @@ def list_folder(root: bytes) -> list[File]:
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
                 else:
-                    files.append(file_of(root, entry))
+                    files.append(file_of(root, entry, local))
     files.sort()
     return files
 
 
-def file_of(root: bytes, entry: os.DirEntry) -> File:
+def file_of(root: bytes, entry: os.DirEntry, local: bool) -> File:
     path = os.path.relpath(entry.path, root)
     try:
         name, info = path.decode(), entry.stat(follow_symlinks=False)
@@ -153,7 +155,7 @@ def file_of(root: bytes, entry: os.DirEntry) -> File:
         raise Refused(f"{name!r} is {kind}, and only files can be recorded")
     if "\n" in name:
         raise Refused(f"the file name {name!r} has a newline in it")
-    return File(name, info.st_size, info.st_mtime_ns)
+    return File(name, info.st_size, info.st_mtime_ns, info.st_ctime_ns if local else 0)
 
 
 # What the executors do.
@@ -182,16 +184,16 @@ def hash_file(root: bytes, file: File) -> str:
 
 def check(body, file: File) -> None:
     info = os.fstat(body.fileno())
-    if not stat.S_ISREG(info.st_mode) or (info.st_size, info.st_mtime_ns) != (file.size, file.modified):
+    if not stat.S_ISREG(info.st_mode) or (info.st_size, info.st_mtime_ns) != (file.size, file.modified) or file.changed not in (0, info.st_ctime_ns):
         raise Refused(f"{file.name!r} changed after it was listed")
 
 
 def hashed(spark: SparkSession, root: bytes, files: list[File], partitions: int) -> Iterator[tuple[str, str]]:
     """Name and hash_file of each file, sorted by the bytes of the name, which is how Spark compares strings."""
     # It reads, so it must run once only: Spark sorts what it kept, not what it would compute a second time.
-    read = udf(lambda name, size, modified: hash_file(root, File(name, size, modified)), "string").asNondeterministic()
-    table = spark.createDataFrame(files, "name string, size bigint, modified bigint").repartition(max(1, min(partitions, len(files))))
-    kept = table.select("name", read("name", "size", "modified").alias("hashed")).persist()
+    read = udf(lambda *file: hash_file(root, File(*file)), "string").asNondeterministic()
+    table = spark.createDataFrame(files, "name string, size bigint, modified bigint, changed bigint").repartition(max(1, min(partitions, len(files))))
+    kept = table.select("name", read(*File._fields).alias("hashed")).persist()
     try:
         for row in kept.orderBy("name").toLocalIterator(prefetchPartitions=True):
             yield row["name"], row["hashed"]
@@ -217,8 +219,9 @@ def write(rows: Iterator[tuple[str, str]], files: list[File], manifest: str, ent
             line = f"{digest}  {name}\n".encode()
             dir_hash.update(line)
             manifest_file.write(line)
-            entries_file.write(json_line({"name": name, "size": str(file.size), "modified": rfc3339(file.modified),
-                                          "sha256": digest, "hashedAt": rfc3339(int(read) * 10**9)}))
+            entry = {"name": name, "size": str(file.size), "modified": rfc3339(file.modified), "sha256": digest,
+                     "hashedAt": rfc3339(int(read) * 10**9)}
+            entries_file.write(json_line(entry | ({"changed": str(file.changed)} if file.changed else {})))
     return dir_hash.hexdigest()
 
 
