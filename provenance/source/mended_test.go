@@ -3,8 +3,11 @@ package source
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/databricksdouble"
 )
 
 // TestDevOpsParametersNull: null is no table, and the templates' parameters are there all the same.
@@ -47,5 +50,16 @@ func TestDevOpsQueues(t *testing.T) {
 	}
 	if a, b := few.queues(), many.queues(); len(a) != 1 || len(b) != maxPools+1 {
 		t.Errorf("%d and %d queues", len(a), len(b))
+	}
+}
+
+// TestForEachWithoutIterations: that nothing is told of a task's iterations does not mean that it had none.
+func TestForEachWithoutIterations(t *testing.T) {
+	each := map[string]any{"task_key": "each", "run_id": 8, "status": ended("SUCCESS"), "for_each_task": map[string]any{"inputs": "[1,2]",
+		"task": map[string]any{"task_key": "i", "notebook_task": map[string]any{"notebook_path": "/x"}}}}
+	w := databricksdouble.New(t, databricksdouble.Run{ID: 7, Fields: map[string]any{"tasks": []any{each}}},
+		databricksdouble.Run{ID: 8, Fields: map[string]any{"tasks": []any{}}})
+	if _, err := of(w, 7).Collect(t.Context()); err == nil || !strings.Contains(err.Error(), "no iterations, and no number of them") {
+		t.Error(err)
 	}
 }
