@@ -50,7 +50,7 @@ func compareSources(r Record, name string, about func(Notebook) bool) (*Fact, er
 // refused, unless the pipeline allows it: the record would hold back what the model was trained on.
 func checkInputs(r Record) (*Fact, error) {
 	inputs := r.inputs()
-	if len(inputs) == 0 {
+	if len(inputs) == 0 || r.dataFollows {
 		return nil, nil
 	}
 	fact := &Fact{CheckInputs, "true", r.inputsBasis(), ""}
@@ -109,6 +109,15 @@ var localDrive = regexp.MustCompile(`^[A-Za-z]:/`)
 // isLocal tells whether a source is a path on the machine that names it.
 func isLocal(source string) bool {
 	return localURL.MatchString(source) || !strings.Contains(source, "://")
+}
+
+// DataFollows is evidence for a first look at what the sources say, before the data folders are read, which can take hours: inputs are
+// not looked for among the folders yet.
+type DataFollows struct{}
+
+func (DataFollows) addTo(r *Record) error {
+	r.dataFollows = true
+	return nil
 }
 
 // inputs are those that runs and registries name.

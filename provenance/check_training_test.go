@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -292,4 +293,21 @@ func TestCheckModel(t *testing.T) {
 		"one is not": {record: copies(digest, other), code: "model.differs", says: "the model at dbfs:/model is not the one at /out/model"},
 		"no digest":  {record: copies(Digest{}), code: "model.differs"},
 	})
+}
+
+// TestDataFollows: before the folders are read, an input is not missed; afterwards it is.
+func TestDataFollows(t *testing.T) {
+	var evidence []Evidence
+	for _, e := range example(t) {
+		if _, is := e.(Folder); !is {
+			evidence = append(evidence, e)
+		}
+	}
+	if _, err := NewStatement(append(slices.Clone(evidence), DataFollows{})...); err != nil {
+		t.Error(err)
+	}
+	var refused *Refused
+	if _, err := NewStatement(evidence...); !errors.As(err, &refused) || refused.Code != "data.unrecorded" {
+		t.Errorf("without folders: %v", err)
+	}
 }

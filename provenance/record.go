@@ -24,6 +24,8 @@ type Record struct {
 	Checks     []Fact            `json:"checks"`
 	Tool       Tool              `json:"tool"`
 
+	dataFollows bool // no folder was read yet, so none can be missed
+
 	idsOnly bool // people are to be written without names
 }
 

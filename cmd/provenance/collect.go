@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +57,7 @@ func (r *recorder) resolve(ctx context.Context) (err error) {
 // readData reads the model and the data folders, all at the same time. What the sources contradict each other in is refused
 // before: reading can take hours.
 func (r *recorder) readData() error {
-	if _, err := provenance.NewStatement(r.evidence...); err != nil {
+	if _, err := provenance.NewStatement(append(slices.Clone(r.evidence), provenance.DataFollows{})...); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(r.ctx)

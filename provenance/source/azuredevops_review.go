@@ -239,6 +239,9 @@ func (p devopsPull) noun(q *devopsQuestion) (provenance.PullRequest, error) {
 	if p.Status != "completed" { // it was closed, if at all, without being merged
 		pull.MergedBy, pull.Merged = provenance.Person{}, time.Time{}
 	}
+	if p.Reviewers == nil {
+		q.note("the reviewers of pull request %s are not known: Azure DevOps does not tell", id)
+	}
 	for _, r := range p.Reviewers {
 		vote, known := devopsVotes[r.Vote]
 		if !known {

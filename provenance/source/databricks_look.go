@@ -82,8 +82,11 @@ func (a *asker) lookAtIterations(ctx context.Context, c *collection, r run, t *t
 		return i.RunID.String()
 	})
 	stats := t.ForEach.Stats.Runs
-	if stats.Total > len(t.iterations) {
-		return a.wrong(a.runID, fmt.Errorf("its task %s has %d iterations, but %d are listed", plain(t.Key), stats.Total, len(t.iterations)))
+	switch {
+	case stats.Total == nil && len(t.iterations) == 0:
+		return a.wrong(a.runID, fmt.Errorf("its task %s has no iterations, and no number of them", plain(t.Key)))
+	case stats.Total != nil && *stats.Total > len(t.iterations):
+		return a.wrong(a.runID, fmt.Errorf("its task %s has %d iterations, but %d are listed", plain(t.Key), *stats.Total, len(t.iterations)))
 	}
 	group, in := errgroup.WithContext(ctx)
 	for k := range t.iterations {

@@ -204,6 +204,9 @@ func (r run) noun(host string) (provenance.DatabricksRun, error) {
 	if d.Started, d.Ended, err = interval(r.Start, r.End); err != nil {
 		return d, err
 	}
+	if len(r.Tasks) == 0 {
+		return d, errors.New("it has no tasks")
+	}
 	for _, t := range r.Tasks {
 		d.Tasks = append(d.Tasks, t.noun(r))
 	}

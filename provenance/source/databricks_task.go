@@ -103,8 +103,8 @@ type forEach struct {
 	Task  *task `json:"task"`
 	Stats struct {
 		Runs struct {
-			Total  int `json:"total_iterations"`
-			Failed int `json:"failed_iterations"`
+			Total  *int `json:"total_iterations"`
+			Failed int  `json:"failed_iterations"`
 		} `json:"task_run_stats"`
 	} `json:"stats"`
 }

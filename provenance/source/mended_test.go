@@ -3,8 +3,13 @@ package source
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/databricksdouble"
+	"github.com/seed-3480f271/provenance/provenance/internal/devopsdouble"
 )
 
 // TestDevOpsParametersNull: null is no table, and the templates' parameters are there all the same.
@@ -47,5 +52,36 @@ func TestDevOpsQueues(t *testing.T) {
 	}
 	if a, b := few.queues(), many.queues(); len(a) != 1 || len(b) != maxPools+1 {
 		t.Errorf("%d and %d queues", len(a), len(b))
+	}
+}
+
+// TestForEachWithoutIterations: that nothing is told of a task's iterations does not mean that it had none.
+func TestForEachWithoutIterations(t *testing.T) {
+	each := map[string]any{"task_key": "each", "run_id": 8, "status": ended("SUCCESS"), "for_each_task": map[string]any{"inputs": "[1,2]",
+		"task": map[string]any{"task_key": "i", "notebook_task": map[string]any{"notebook_path": "/x"}}}}
+	w := databricksdouble.New(t, databricksdouble.Run{ID: 7, Fields: map[string]any{"tasks": []any{each}}},
+		databricksdouble.Run{ID: 8, Fields: map[string]any{"tasks": []any{}}})
+	if _, err := of(w, 7).Collect(t.Context()); err == nil || !strings.Contains(err.Error(), "no iterations, and no number of them") {
+		t.Error(err)
+	}
+}
+
+// TestRunWithoutTasks: a run that nothing was done in says nothing of what trained the model.
+func TestRunWithoutTasks(t *testing.T) {
+	w := databricksdouble.New(t, databricksdouble.Run{ID: 7, Fields: map[string]any{"tasks": nil}})
+	if _, err := of(w, 7).Collect(t.Context()); err == nil || !strings.Contains(err.Error(), "it has no tasks") {
+		t.Error(err)
+	}
+}
+
+// TestDevOpsPullWithoutReviewers: an answer that leaves them out does not say that there were none.
+func TestDevOpsPullWithoutReviewers(t *testing.T) {
+	w := devopsdouble.New(t)
+	for _, p := range w.Pulls {
+		delete(p, "reviewers")
+	}
+	_, v, _, _ := devopsCollect(t, devopsOf(w))
+	if !slices.ContainsFunc(v.Notes, func(n string) bool { return strings.Contains(n, "the reviewers of pull request") }) {
+		t.Errorf("notes %q", v.Notes)
 	}
 }
