@@ -159,6 +159,9 @@ func CheckSecrets(what string, data []byte, known ...string) error {
 	if kinds == nil {
 		return nil
 	}
+	if at := redact.Where(data, known...); at != "" {
+		what += ", at " + at + ","
+	}
 	return Refuse("secret.found", "remove it where it comes from: a commit message, a parameter, a folder's name; signatures are for ever",
 		"%s holds what looks like a secret (%s): it is not signed", what, strings.Join(kinds, ", "))
 }

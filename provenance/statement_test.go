@@ -360,7 +360,7 @@ func TestCheckSecrets(t *testing.T) {
 	_, data := write(t, evidence...)
 	err := CheckSecrets("the statement", data)
 	wantCode(t, err, "secret.found")
-	if strings.Contains(err.Error(), "AbAb") || len(Hints(err)) != 1 {
+	if strings.Contains(err.Error(), "AbAb") || !strings.Contains(err.Error(), "the statement, at predicate.") || len(Hints(err)) != 1 {
 		t.Errorf("error %q, hints %q", err, Hints(err))
 	}
 	if _, clean := write(t, example(t)...); CheckSecrets("x", clean) != nil {

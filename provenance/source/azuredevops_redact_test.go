@@ -13,7 +13,7 @@ func TestRedactsJSONInStrings(t *testing.T) {
 		`[{"name":"api_key","value":"x"},9007199254740993]`: `[{"name":"api_key","value":"[removed]"},9007199254740993]`,
 		`{"deep":"{\"token\":\"x\"}"}`:                      `{"deep":"{\"token\":\"[removed]\"}"}`,
 		`{"a":"hunter22"}`:                                  `{"a":"[removed]"}`,
-		`{"db_password":"x"`:                                `{"db_password":"x"`,
+		`{"db_password":"x"`:                                `{"db_password":"[removed]"`, // it was cut off
 		`{"password":"a","password":"b"}`:                   `[removed]`,
 		`[removed]`:                                         `[removed]`,
 		`{}`:                                                `{}`,

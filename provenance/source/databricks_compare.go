@@ -193,7 +193,7 @@ func (c *collection) compareWith(ctx context.Context, name string, n notebookSou
 	if err != nil {
 		return verdict{provenance.Uncertain, name, "the commit's file cannot be read as a notebook: " + err.Error()}, nil
 	}
-	if note := difference(file, n); note != "" {
+	if note := difference(file, n, c.asker.used.all()...); note != "" {
 		return verdict{provenance.Differs, name, note}, nil
 	}
 	return verdict{provenance.Matches, name, ""}, nil

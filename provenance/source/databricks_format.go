@@ -378,10 +378,11 @@ func (c cell) comparable() []codeLine {
 	return c.lines
 }
 
-// difference says where two sources first differ, or nothing. Titles of cells do not count: they do not run.
-func difference(commit, run notebookSource) string {
+// difference says where two sources first differ, or nothing. Titles of cells do not count: they do not run. Lines that may be
+// about a secret are not repeated: the note is signed, and public.
+func difference(commit, run notebookSource, known ...string) string {
 	if commit.language != "" && run.language != "" && commit.language != run.language {
-		return fmt.Sprintf("the commit's is in %s, the run's in %s", clipped(commit.language), clipped(run.language))
+		return fmt.Sprintf("the commit's is in %s, the run's in %s", quotedLine(commit.language), quotedLine(run.language))
 	}
 	last := 0
 	for i := range max(len(commit.cells), len(run.cells)) {
@@ -397,6 +398,9 @@ func difference(commit, run notebookSource) string {
 			if line == 0 {
 				where = fmt.Sprintf("cell %d", i+1)
 			}
+			if mayHoldSecret(a, sameLines(a, b), known) || mayHoldSecret(b, sameLines(a, b), known) {
+				return where + " differs"
+			}
 			return fmt.Sprintf("%s: the commit has %s, the run had %s", where, has, had)
 		}
 	}
@@ -408,15 +412,15 @@ func firstDifference(a, b []codeLine, last *int) (line int, has, had string, dif
 	for i := range max(len(a), len(b)) {
 		switch {
 		case i >= len(a) && len(a) == 0:
-			return after(*last), "nothing more", clipped(b[i].text), true
+			return after(*last), "nothing more", quotedLine(b[i].text), true
 		case i >= len(a):
-			return after(*last), "the end of the cell", clipped(b[i].text), true
+			return after(*last), "the end of the cell", quotedLine(b[i].text), true
 		case i >= len(b) && len(b) == 0:
-			return a[i].at, clipped(a[i].text), "nothing more", true
+			return a[i].at, quotedLine(a[i].text), "nothing more", true
 		case i >= len(b):
-			return a[i].at, clipped(a[i].text), "the end of the cell", true
+			return a[i].at, quotedLine(a[i].text), "the end of the cell", true
 		case strings.TrimRight(a[i].text, "\r") != strings.TrimRight(b[i].text, "\r"):
-			return a[i].at, clipped(a[i].text), clipped(b[i].text), true
+			return a[i].at, quotedLine(a[i].text), quotedLine(b[i].text), true
 		}
 		*last = a[i].at
 	}
@@ -434,9 +438,33 @@ func after(line int) int {
 // maxClipped is how many bytes of a line a note repeats.
 const maxClipped = 120
 
-// clipped is a line of foreign code in a note: without secrets, and short.
-func clipped(s string) string {
-	s = plain(redactCode(s))
+// sameLines is how many lines two cells have in common at their beginnings.
+func sameLines(a, b []codeLine) (n int) {
+	for n < min(len(a), len(b)) && strings.TrimRight(a[n].text, "\r") == strings.TrimRight(b[n].text, "\r") {
+		n++
+	}
+	return n
+}
+
+// mayHoldSecret tells whether a line may be about a secret, by itself or because an earlier line began one.
+func mayHoldSecret(lines []codeLine, i int, known []string) bool {
+	if i >= len(lines) {
+		return false
+	}
+	var before []string
+	for _, line := range lines[:i+1] {
+		before = append(before, line.text)
+	}
+	line := lines[i].text
+	if namesSecret(line) || (&redactor{known: known}).text(line) != line || redactCode(line, known...) != line {
+		return true
+	}
+	return !strings.HasSuffix("\n"+redactCode(strings.Join(before, "\n"), known...), "\n"+line)
+}
+
+// quotedLine is a line of foreign code in a note, short.
+func quotedLine(s string) string {
+	s = plain(s)
 	if s == "" {
 		return "a blank line"
 	}

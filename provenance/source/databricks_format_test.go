@@ -3,6 +3,7 @@ package source
 import (
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestNotebookDifferences(t *testing.T) {
 		{"a.py", "# MAGIC %sql SELECT 1\n", "python", "%sql SELECT 2", "line 1: the commit has “%sql SELECT 1”, the run had “%sql SELECT 2”"},
 		{"a.sql", "SELECT 1\n", "python", "SELECT 1", "the commit's is in “sql”, the run's in “python”"},
 		{"a.ipynb", `{"nbformat":4,"cells":[{"cell_type":"code","source":"a"},{"cell_type":"code","source":"b"}]}`, "python", "a|c", "cell 2: the commit has “b”, the run had “c”"},
-		{"a.py", `password = "hunter22"` + "\n", "python", `password = "hunter23"`, "line 1: the commit has “password = \"[removed]\"”, the run had “password = \"[removed]\"”"},
+		{"a.py", `password = "hunter22"` + "\n", "python", `password = "hunter23"`, "line 1 differs"},
 		{"a.py", "x = '##vso[task.complete]" + strings.Repeat("é", 300) + "'\n", "python", "y", "line 1: the commit has “x = '##vso[task.complete]" + strings.Repeat("é", 47) + "…”, the run had “y”"},
 	} {
 		run, err := rebuild(double.Page(c.language, strings.Split(c.cells, "|")...))
@@ -166,25 +167,69 @@ func FuzzRebuild(f *testing.F) {
 
 func TestRedactCode(t *testing.T) {
 	for in, want := range map[string]string{
-		`password = "hunter22"`:                                  `password = "[removed]"`,
-		`db_password="hunter22"; x = 1`:                          `db_password="[removed]"; x = 1`,
-		`d = {"client_secret": 'hunter22', "rows": '5'}`:         `d = {"client_secret": '[removed]', "rows": '5'}`,
-		`df.option("password", "hunter22").option("n", "5")`:     `df.option("password", "[removed]").option("n", "5")`,
-		`spark.conf.set("fs.azure.account.key.a", "hunter22")`:   `spark.conf.set("fs.azure.account.key.a", "[removed]")`,
-		`token <- 'hunter22'`:                                    `token <- '[removed]'`,
-		`token = f"hunter22"`:                                    `token = f"[removed]"`,
-		`password = dbutils.secrets.get(scope="s", key="db")`:    `password = [removed]"s", key="db")`, // rather too much than too little
+		`password = "hunter22"`:                                  `password = [removed]`,
+		`x = 1; db_password="hunter22"; y = 1`:                   `x = 1; db_password=[removed]`,
+		`d = {"client_secret": 'hunter22', "rows": '5'}`:         `d = {"client_secret": [removed]`,
+		`if "hunter22" == password:`:                             `if [removed] == password:`,
+		`spark.conf.set("fs.azure.account.key.a", "hunter22")`:   `spark.conf.set("fs.azure.account.key.a", [removed]`,
+		`token <- 'hunter22'`:                                    `token <- [removed]`,
+		`password = dbutils.secrets.get(scope="s", key="db")`:    `password = [removed]`, // rather too much than too little
 		`key = dbutils.secrets.get("kv", "db-password")`:         `key = dbutils.secrets.get("kv", "db-password")`,
 		`password = "{{secrets/scope/key}}"`:                     `password = "{{secrets/scope/key}}"`,
 		`password = ""`:                                          `password = ""`,
 		`x = "dapi` + strings.Repeat("0a", 16) + `"`:             `x = "[removed]"`,
 		`known-value here`:                                       `[removed] here`,
-		`os.environ["API_KEY"] = "hunter22"`:                     `os.environ["API_KEY"] = "[removed]"`,
+		`abc here`:                                               `abc here`, // a short known value would match by chance
+		`os.environ["API_KEY"] = "hunter22"`:                     `os.environ["API_KEY"] = [removed]`,
 		`max_tokens = "100"; tokenizer = "bert"; author = 'ada'`: `max_tokens = "100"; tokenizer = "bert"; author = 'ada'`,
+		"password = \"\"\"\nhunter22\n\"\"\"\nx = 1":             "password = [removed]\n[removed]\n[removed]\nx = 1",
+		"password = \\\n  'hunter22'\nx = 1":                     "password = [removed]\n[removed]\nx = 1",
 	} {
-		if got := redactCode(in, "known-value"); got != want {
+		if got := redactCode(in, "known-value", "abc"); got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", in, got, want)
 		}
+	}
+}
+
+// codeWithSecrets are lines in which a secret is written in ways that differ.
+var codeWithSecrets = []string{
+	`val password: String = "Hunter2Hunter2"`,
+	`password: str = "Hunter2Hunter2"`,
+	`password = """Hunter2Hunter2"""`,
+	`if password == "Hunter2Hunter2":`,
+	`password = ("Hunter2Hunter2")`,
+	`{"token": tok, 'password': "Hunter2Hunter2"}`,
+	`df.option("token", tok).option('password', "Hunter2Hunter2")`,
+	`%sh export DB_PASSWORD=Hunter2Hunter2`,
+	`mysql --password Hunter2Hunter2`,
+	`CREATE USER x IDENTIFIED BY 'Hunter2Hunter2'`,
+	`# password: Hunter2Hunter2`,
+}
+
+func TestNoSecretOfCodeIsKept(t *testing.T) {
+	for _, code := range codeWithSecrets {
+		if got := redactCode("x = 1\n" + code); strings.Contains(got, "Hunter2") || !strings.HasPrefix(got, "x = 1\n") {
+			t.Errorf("%s: %s", code, got)
+		}
+	}
+}
+
+// TestNoSecretOfCodeIsNoted: the note about a difference is public.
+func TestNoSecretOfCodeIsNoted(t *testing.T) {
+	commit, run := notebookSource{language: "python"}, notebookSource{language: "python"}
+	commit.add("x = 1\nprint(1)", "")
+	for _, code := range append(slices.Clone(codeWithSecrets), "print('known-value')") {
+		run.cells = nil
+		run.add("x = 1\n"+code, "")
+		if got := difference(commit, run, "known-value"); !strings.HasSuffix(got, " 1 differs") {
+			t.Errorf("%s: %s", code, got)
+		}
+	}
+	commit.cells, run.cells = nil, nil
+	commit.add("password = \"\"\"\nHunter2\n\"\"\"", "")
+	run.add("password = \"\"\"\nHunter3\n\"\"\"", "")
+	if got := difference(commit, run); strings.Contains(got, "Hunter") || got == "" {
+		t.Errorf("a line inside a literal: %q", got)
 	}
 }
 

@@ -416,7 +416,7 @@ func TestSourcesHoldNoSecret(t *testing.T) {
 			t.Errorf("a secret is in the %s: %s", where, text)
 		}
 	}
-	if len(notebooks) != 2 || notebooks[0].Equal != provenance.Differs || !strings.Contains(all["text /x/train"], `password = "[removed]"`) {
+	if len(notebooks) != 2 || notebooks[0].Equal != provenance.Differs || !strings.Contains(all["text /x/train"], `password = [removed]`) {
 		t.Errorf("%s\n%s", summary(notebooks), all["text /x/train"])
 	}
 }

@@ -49,7 +49,7 @@ func parameters(in map[string]string) map[string]string {
 		if redact.IsSecretName(name) && !isSecretReference(value) {
 			value = redact.Removed
 		}
-		out[plain(name)] = plain(value)
+		out[plain(name)] = plain((&redactor{}).value("$", value).(string)) // a text stays one
 	}
 	return out
 }

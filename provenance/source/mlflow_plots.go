@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -142,13 +141,17 @@ func mlflowSizeText(data []byte, size int64) string {
 	return fmt.Sprint(len(data))
 }
 
-// addPlot keeps a file, redacted if it is text. A picture in which something looks like a secret is only listed.
+// addPlot keeps a file, redacted if it is text. A picture in which something looks like a secret is only listed, and so is what
+// calls itself JSON, cannot be read as such, and names a secret: nobody can tell where the value ends.
 func (a *mlflowAsking) addPlot(to *provenance.Artifact, data []byte) {
 	mediaType := mlflowPlotTypes[strings.ToLower(path.Ext(to.Path))]
 	clean := data
 	switch {
 	case mediaType == "application/json":
-		clean = a.cleanJSON(data)
+		var kept bool
+		if clean, kept = a.cleanJSON(data); !kept {
+			return
+		}
 	case mediaType == "image/png" || mediaType == "image/jpeg":
 		if len(redact.Find(data, a.used.all()...)) > 0 {
 			return
@@ -162,30 +165,24 @@ func (a *mlflowAsking) addPlot(to *provenance.Artifact, data []byte) {
 }
 
 // cleanJSON redacts JSON as answers are redacted; JSON without a secret stays as it is, to the byte.
-func (a *mlflowAsking) cleanJSON(data []byte) []byte {
+func (a *mlflowAsking) cleanJSON(data []byte) (clean []byte, kept bool) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var decoded any
 	if strictjson.Check(data, 64) != nil || decoder.Decode(&decoded) != nil {
-		return a.cleanText(data) // NaN, for one, is no JSON
+		return a.cleanText(data), !namesSecret(string(data)) // NaN, for one, is no JSON
 	}
 	r := &redactor{known: a.used.all(), anonymous: a.anonymous}
 	clean, err := canonicalJSON(r.value("$", decoded))
 	if err != nil || len(r.removed) == 0 {
-		return a.cleanText(data)
+		return a.cleanText(data), true
 	}
-	return clean
+	return clean, true
 }
 
-// mlflowUriInText is a URI between other text.
-var mlflowUriInText = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>\\]+`)
-
-// cleanText takes out of text what is known to be secret, credentials of URLs, and what looks like a secret.
+// cleanText takes out of text what is known to be secret, credentials of URLs, the values of secret-looking names, and what looks
+// like a secret.
 func (a *mlflowAsking) cleanText(data []byte) []byte {
-	r := &redactor{known: a.used.all()}
-	text := string(data)
-	for _, secret := range r.known {
-		text = strings.ReplaceAll(text, secret, redact.Removed)
-	}
-	return []byte(redact.Text(mlflowUriInText.ReplaceAllStringFunc(text, r.text)))
+	text := cleanURIs(redact.Known(string(data), a.used.all()...))
+	return []byte(redact.Text(redact.Pairs(text)))
 }

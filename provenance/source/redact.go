@@ -223,18 +223,44 @@ func (r *redactor) note(path, before, after string) string {
 
 // text redacts one string: values that are known, URLs that carry credentials, and whatever looks like a secret.
 func (r *redactor) text(s string) string {
-	for _, secret := range r.known {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, redact.Removed)
-		}
-	}
-	if carriesCredentials(s) {
-		s = redact.URL(s)
-	}
+	// A known token that is very short is not searched for: it would match by chance, in the run's id for one.
+	s = cleanURIs(redact.Known(s, r.known...))
 	if r.anonymous {
 		s = nobody(s)
 	}
-	return redact.Text(commandLine(s))
+	return redact.Text(redact.Pairs(commandLine(s)))
+}
+
+// uriScheme begins a URI, alone or in other text.
+var uriScheme = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://`)
+
+// cleanURIs takes credentials out of every URI in a text. A URI ends where white space, a quote or the next one begins.
+func cleanURIs(s string) string {
+	begins := uriScheme.FindAllStringIndex(s, -1)
+	if len(begins) == 1 && begins[0][0] == 0 {
+		if _, err := url.Parse(s); err != nil && carriesCredentials(s) {
+			return redact.URL(s) // its end cannot be told
+		}
+	}
+	var out strings.Builder
+	last := 0
+	for i, begin := range begins {
+		end := len(s)
+		if i+1 < len(begins) {
+			end = begins[i+1][0]
+		}
+		if n := strings.IndexAny(s[begin[0]:end], " \t\r\n\"'<>\\"); n >= 0 {
+			end = begin[0] + n
+		}
+		uri := s[begin[0]:end]
+		separator := uri[len(strings.TrimRight(uri, ",;|")):]
+		if uri = strings.TrimSuffix(uri, separator); carriesCredentials(uri) {
+			uri = redact.URL(uri)
+		}
+		out.WriteString(s[last:begin[0]] + uri + separator)
+		last = end
+	}
+	return out.String() + s[last:]
 }
 
 // carriesCredentials tells whether s is a URL with a password or with a query parameter of a secret-looking name, such as

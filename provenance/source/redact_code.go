@@ -7,41 +7,94 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
-// namedLiteral is a name, and text in quotes that is assigned to it, passed under it, or follows it as the next argument:
-// password = "…", {"password": "…"}, option("password", "…"), --password '…'.
-var namedLiteral = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]*)["'\])]*\s*(?:[=:,]|=>|<-|:=)?\s*[rRbBuUfF]{0,2}("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')`)
+var (
+	codeName    = regexp.MustCompile(`(?i:\bidentified\s+by\b)|[A-Za-z_][\w.-]*`)
+	codeLiteral = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
+	// codeBetween is what stands between a name and its value.
+	codeBetween = regexp.MustCompile(`^["'\])]*\s*(?:(?::=|=>|<-|==|[:=,])\s*)?`)
+	codeNothing = regexp.MustCompile(`^(?:[\s()\[\]{},;:]*|["']["']|["']?\{\{secrets/[\w.@ /-]+\}\}["']?)$`)
+	// codeReference only says where a secret is.
+	codeReference = regexp.MustCompile(`dbutils\.secrets\.get\([^()\n]*\)`)
+)
 
-// redactCode takes secrets out of source code: what looks like one, and what stands in quotes under a secret-looking name.
-// The secrets that known are go first.
+// redactCode takes secrets out of source code: what looks like one, and the rest of each line behind a secret-looking name. It
+// takes rather too much than too little: languages differ in how they write a value. The secrets that known are go first.
 func redactCode(code string, known ...string) string {
-	for _, secret := range known {
-		if secret != "" {
-			code = strings.ReplaceAll(code, secret, redact.Removed)
-		}
-	}
-	var out strings.Builder
-	for rest := code; ; {
-		m := namedLiteral.FindStringSubmatchIndex(rest)
-		if m == nil {
-			return redact.Text(out.String() + rest)
-		}
-		name, literal := rest[m[2]:m[3]], rest[m[4]:m[5]]
-		next := m[5]
+	lines := strings.Split(redact.Known(code, known...), "\n")
+	quotes, goesOn := "", false
+	for i, line := range lines {
 		switch {
-		case redact.IsSecretName(name) && !harmlessLiteral(literal):
-			out.WriteString(rest[:m[4]] + literal[:1] + redact.Removed + literal[len(literal)-1:])
-		case len(literal) > 2: // it may itself be the name of the next literal
-			next = m[4] + 1
-			out.WriteString(rest[:next])
+		case quotes != "":
+			lines[i] = redact.Removed
+			if strings.Contains(line, quotes) {
+				quotes = ""
+			}
+		case goesOn:
+			lines[i], quotes, goesOn = redact.Removed, openQuotes(line), continues(line)
 		default:
-			out.WriteString(rest[:next])
+			name := secretNameIn(line)
+			if name == nil {
+				continue
+			}
+			lines[i] = redactLine(line, name)
+			quotes, goesOn = openQuotes(line[name[1]:]), continues(line)
 		}
-		rest = rest[next:]
 	}
+	return redact.Text(cleanURIs(strings.Join(lines, "\n")))
 }
 
-// harmlessLiteral is empty, or only says where a secret is.
-func harmlessLiteral(literal string) bool {
-	text := literal[1 : len(literal)-1]
-	return text == "" || text == redact.Removed || isSecretReference(text)
+// secretNameIn is where the first secret-looking name of a line stands. Where a secret is fetched from is none.
+func secretNameIn(line string) []int {
+	references := codeReference.FindAllStringIndex(line, -1)
+next:
+	for _, at := range codeName.FindAllStringIndex(line, -1) {
+		for _, r := range references {
+			if r[0] <= at[0] && at[1] <= r[1] {
+				continue next
+			}
+		}
+		name := line[at[0]:at[1]]
+		if redact.IsSecretName(name) || strings.HasPrefix(strings.ToLower(name), "identified") && strings.ContainsAny(name, " \t") {
+			return at
+		}
+	}
+	return nil
+}
+
+// redactLine keeps what stands before a name, but for its literals, and drops what follows it.
+func redactLine(line string, name []int) string {
+	head := codeLiteral.ReplaceAllString(line[:name[0]], redact.Removed) + line[name[0]:name[1]]
+	tail := line[name[1]:]
+	between := codeBetween.FindString(tail)
+	if codeNothing.MatchString(tail[len(between):]) {
+		return head + tail
+	}
+	return head + between + redact.Removed
+}
+
+// openQuotes are the triple quotes that a text opens and does not close.
+func openQuotes(text string) string {
+	for _, quotes := range []string{`"""`, "'''"} {
+		if strings.Count(text, quotes)%2 == 1 {
+			return quotes
+		}
+	}
+	return ""
+}
+
+// continues tells whether a value may stand on the next line.
+func continues(line string) bool {
+	line = strings.TrimSpace(line)
+	return line != "" && strings.Contains(`\([{=+`, line[len(line)-1:])
+}
+
+// namesSecret tells, with doubts for yes, whether a text may be about a secret.
+func namesSecret(text string) bool {
+	lower := strings.ToLower(text)
+	for _, word := range []string{"passw", "passphrase", "pwd", "secret", "token", "credential", "identified by"} {
+		if strings.Contains(lower, word) {
+			return true
+		}
+	}
+	return secretNameIn(text) != nil
 }

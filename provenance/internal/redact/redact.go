@@ -53,19 +53,23 @@ func container(u *url.URL) *url.Userinfo {
 
 // secretWords mark a name as secret when one of them is a word of it.
 var secretWords = words("password passwd pwd passphrase secret secrets token apikey accesskey accountkey credential " +
-	"credentials sas sig pat bearer authorization cookie jwt connectionstring privatekey")
+	"credentials sas sig pat bearer authorization cookie jwt connectionstring privatekey pass pw pgpass")
 
-// keyKinds mark a name as secret when "key" follows.
-var keyKinds = words("api access account private shared storage signing encryption master primary secondary secret")
+// keyKinds mark a name as secret when "key" follows. A primary key is far more often a column of a table.
+var keyKinds = words("api access account private shared storage signing encryption master secondary secret")
 
 // secretParts mark a name as secret wherever they stand in it, whatever the separators.
 var secretParts = []string{"password", "passphrase", "secret", "apikey", "accesstoken", "authtoken", "bearertoken",
-	"refreshtoken", "connectionstring", "privatekey", "accountkey", "accesskey", "sastoken", "urlsignature"}
+	"refreshtoken", "connectionstring", "privatekey", "accountkey", "accesskey", "sastoken", "urlsignature",
+	"passwd", "pgpass", "dbpass", "storagekey", "sharedkey"}
 
 // IsSecretName tells whether a value of this name (a parameter, a header, a JSON key) is to be dropped. It knows that
 // max_tokens, tokenizer, author and monkey are not secrets.
 func IsSecretName(name string) bool {
 	parts := split(name)
+	if len(parts) > 1 && parts[len(parts)-1] == "policy" {
+		return false // rules about secrets are none
+	}
 	for i, word := range parts {
 		if secretWords[word] || i > 0 && word == "key" && keyKinds[parts[i-1]] {
 			return true
@@ -136,7 +140,7 @@ var patterns = []pattern{
 	{"GitHub token", regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})`)},
 	{"AWS access key", regexp.MustCompile(`\b((?:AKIA|ASIA)[0-9A-Z]{16})\b`)},
 	{"password in a URL", regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:([^\s/@"']+)@`)},
-	{"password", regexp.MustCompile(`(?i)\b(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`)},
+	{"password", regexp.MustCompile(`(?i)(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`)},
 }
 
 // Text masks what looks like a secret.
@@ -163,7 +167,17 @@ func (p pattern) mask(s string) string {
 }
 
 // minKnown is the length below which a known secret is not searched for: shorter ones would match by chance.
-const minKnown = 6
+const minKnown = 8
+
+// Known takes the values of secrets out that this process itself was given, but for those that are too short.
+func Known(s string, known ...string) string {
+	for _, secret := range known {
+		if len(secret) >= minKnown {
+			s = strings.ReplaceAll(s, secret, Removed)
+		}
+	}
+	return s
+}
 
 // Find names the kinds of secrets that data holds, without repeating them; nil means none. known are the values of secrets
 // that this process itself was given: they are searched for literally, and as JSON and URLs would write them.
