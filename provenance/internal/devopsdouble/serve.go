@@ -74,7 +74,7 @@ func (c *Collection) artifacts(out http.ResponseWriter, req *http.Request) {
 	for i, a := range c.Artifacts {
 		properties := map[string]any{"RootId": "0A1B2C" + a.Name, "HashType": "DEDUPNODEORCHUNK"}
 		if a.Kind != "PipelineArtifact" {
-			properties = map[string]any{"localpath": "/home/vsts/work/1/a"}
+			properties = map[string]any{"localpath": "/agent/_work/1/a"}
 		}
 		if a.Size != "" {
 			properties["artifactsize"] = a.Size
