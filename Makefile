@@ -12,8 +12,9 @@ JUNIT ?=
 
 .PHONY: build demo test bench tools lint
 
+# Without the manual pages of the flags' library and the debug pages of gRPC: nothing here shows them.
 build:
-	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags='-s -w' -o bin/ ./cmd/provenance
+	CGO_ENABLED=0 go build -tags=urfave_cli_no_docs,grpcnotrace -trimpath -buildvcs=auto -ldflags='-s -w' -o bin/ ./cmd/provenance
 
 demo:
 	go run ./examples/mortgage

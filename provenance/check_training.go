@@ -3,10 +3,11 @@ package provenance
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // checkNotebooks tells whether the notebooks of the run's tasks are those of the commit.
@@ -86,29 +87,29 @@ func listed(names []string) string {
 }
 
 // localURL matches the URL of a file on the machine itself.
-var localURL = regexp.MustCompile(`(?i)^file:(?://(?:localhost)?)?/`)
+var localURL = pattern.New(`(?i)^file:(?://(?:localhost)?)?/`)
 
 // inputPlace reads where an input lies. Clients log local paths as file: URLs, too.
 func inputPlace(source string) (Place, error) {
-	if !localURL.MatchString(source) {
+	if !localURL().MatchString(source) {
 		return ParsePlace(source)
 	}
-	path, err := url.PathUnescape("/" + localURL.ReplaceAllString(source, ""))
+	path, err := url.PathUnescape("/" + localURL().ReplaceAllString(source, ""))
 	if err != nil {
 		return Place{}, errNotURL
 	}
-	if drive := strings.TrimPrefix(path, "/"); localDrive.MatchString(drive) {
+	if drive := strings.TrimPrefix(path, "/"); localDrive().MatchString(drive) {
 		path = drive
 	}
 	return localPlace(path)
 }
 
 // localDrive matches a path of Windows.
-var localDrive = regexp.MustCompile(`^[A-Za-z]:/`)
+var localDrive = pattern.New(`^[A-Za-z]:/`)
 
 // isLocal tells whether a source is a path on the machine that names it.
 func isLocal(source string) bool {
-	return localURL.MatchString(source) || !strings.Contains(source, "://")
+	return localURL().MatchString(source) || !strings.Contains(source, "://")
 }
 
 // DataFollows is evidence for a first look at what the sources say, before the data folders are read, which can take hours: inputs are
@@ -146,13 +147,13 @@ func (r Record) inputsBasis() Basis {
 }
 
 // named are schemes of names that only a workspace can tell the place of.
-var named = regexp.MustCompile(`(?i)^(azureml|aml|dbfs|runs|models):`)
+var named = pattern.New(`(?i)^(azureml|aml|dbfs|runs|models):`)
 
 // records tells whether it is known where an input lies, and whether a recorded folder is it or holds it. A folder in it is not
 // enough: the rest would stay out of the record.
 func (r Record) records(in Dataset) (known, recorded bool) {
 	place, err := inputPlace(in.Source)
-	if err != nil || named.MatchString(in.Source) {
+	if err != nil || named().MatchString(in.Source) {
 		return false, false
 	}
 	return true, slices.ContainsFunc(r.Data, func(f Folder) bool {

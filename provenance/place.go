@@ -3,9 +3,10 @@ package provenance
 import (
 	"errors"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // Place is where a folder lies, in a form in which "within" can be decided: whole segments, decoded once.
@@ -15,7 +16,7 @@ type Place struct {
 }
 
 // azureHost matches a storage account's host, either endpoint, in any cloud.
-var azureHost = regexp.MustCompile(`^([a-z0-9]{3,24})\.(?:blob|dfs)\.(.+)$`)
+var azureHost = pattern.New(`^([a-z0-9]{3,24})\.(?:blob|dfs)\.(.+)$`)
 
 // Errors of ParsePlace read on from the text that they are about: "the root … has a query".
 var (
@@ -59,7 +60,7 @@ func azurePlace(u *url.URL, segments []string) (Place, error) {
 	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return Place{}, errQuery
 	}
-	if m := azureHost.FindStringSubmatch(host); m != nil && (container != "" || scheme == "https") {
+	if m := azureHost().FindStringSubmatch(host); m != nil && (container != "" || scheme == "https") {
 		scheme, host = "https", m[1]+".blob."+m[2]
 	}
 	if container != "" {
@@ -69,11 +70,11 @@ func azurePlace(u *url.URL, segments []string) (Place, error) {
 }
 
 // localPath matches an absolute path, with a drive's letter on Windows.
-var localPath = regexp.MustCompile(`(?s)^((?:[A-Za-z]:)?/)(.*)$`)
+var localPath = pattern.New(`(?s)^((?:[A-Za-z]:)?/)(.*)$`)
 
 // localPlace reads a path. Statements have absolute ones only.
 func localPlace(p string) (Place, error) {
-	m := localPath.FindStringSubmatch(p)
+	m := localPath().FindStringSubmatch(p)
 	if m == nil {
 		return Place{}, errNotURL
 	}

@@ -11,13 +11,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
@@ -87,7 +87,7 @@ func ClearState(dir string) error {
 		return nil
 	}
 	for _, e := range entries {
-		if journalName.MatchString(e.Name()) && e.Type().IsRegular() { // what else lies there is somebody else's
+		if journalName().MatchString(e.Name()) && e.Type().IsRegular() { // what else lies there is somebody else's
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}
@@ -95,7 +95,7 @@ func ClearState(dir string) error {
 }
 
 // journalName is what all journals are called.
-var journalName = regexp.MustCompile(`^[0-9a-f]{32}-[0-9]+\.journal$`)
+var journalName = pattern.New(`^[0-9a-f]{32}-[0-9]+\.journal$`)
 
 // journalPrefix begins the name of each journal of a folder.
 func journalPrefix(uri string) string {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -18,19 +17,20 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/azure"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
 // vaultReference is a key in Azure Key Vault: the hosts are those of the public cloud, China's and the US government's, and it
 // is always https. A token for the vault cannot go anywhere else.
 // Source: https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
-var vaultReference = regexp.MustCompile(
+var vaultReference = pattern.New(
 	`^azurekms://[a-zA-Z0-9-]{3,24}\.vault\.(azure\.net|azure\.cn|usgovcloudapi\.net)/[a-zA-Z0-9-]{1,127}(/[a-z0-9]{32})?$`)
 
 // loadVault asks Key Vault for the public key. Sigstore's provider reads its credential, its cloud and its proxy from the
 // environment, as every Azure tool does (AZURE_*, HTTPS_PROXY): it offers no other way.
 func loadVault(ctx context.Context, ref string) (*Key, error) {
-	if !vaultReference.MatchString(ref) {
+	if !vaultReference().MatchString(ref) {
 		return nil, provenance.Misuse("the form is azurekms://VAULT.vault.azure.net/KEY[/VERSION]; for another cloud, its own "+
 			"vault.azure.cn or vault.usgovcloudapi.net, with AZURE_ENVIRONMENT set", "%.200q does not name a key in Azure Key Vault", redact.URL(ref))
 	}

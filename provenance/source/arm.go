@@ -7,13 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/storage/armstorage"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // StorageAccount asks Azure Resource Manager how the containers of a storage account are protected: the storage itself tells
@@ -82,7 +82,7 @@ func (s StorageAccount) asker(host, container string) (*armAsker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !armContainer.MatchString(container) {
+	if !armContainer().MatchString(container) {
 		return nil, provenance.Misuse("", "%q is not the name of a container", plain(container))
 	}
 	if label, _, _ := strings.Cut(host, "."); !strings.EqualFold(label, id.name) {
@@ -103,13 +103,13 @@ type accountID struct{ whole, subscription, group, name string }
 // Names are checked, because the SDK puts them into the path of a URL.
 // Source: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
 var (
-	armAccount = regexp.MustCompile(`(?i)^/subscriptions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/resourceGroups/([\p{L}\p{Nd}_().-]{0,89}[\p{L}\p{Nd}_()-])` +
+	armAccount = pattern.New(`(?i)^/subscriptions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/resourceGroups/([\p{L}\p{Nd}_().-]{0,89}[\p{L}\p{Nd}_()-])` +
 		`/providers/Microsoft\.Storage/storageAccounts/((?-i)[a-z0-9]{3,24})/?$`)
-	armContainer = regexp.MustCompile(`^(\$[a-z]+|[a-z0-9](-?[a-z0-9])+)$`)
+	armContainer = pattern.New(`^(\$[a-z]+|[a-z0-9](-?[a-z0-9])+)$`)
 )
 
 func parseAccountID(id string) (accountID, error) {
-	m := armAccount.FindStringSubmatch(id)
+	m := armAccount().FindStringSubmatch(id)
 	if m == nil {
 		return accountID{}, provenance.Misuse("az storage account show --name NAME --query id prints it: "+
 			"/subscriptions/…/resourceGroups/…/providers/Microsoft.Storage/storageAccounts/NAME", "%q is not the resource ID of a storage account", plain(id))

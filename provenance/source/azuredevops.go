@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // AzureDevOps asks Azure DevOps Services, or a server, what it knows of a build, of the commit in its own repository, and of a
@@ -159,12 +159,12 @@ func (d AzureDevOps) ownCommit() (string, error) {
 }
 
 // fullCommitForm is the name of a commit, in SHA-1 or SHA-256.
-var fullCommitForm = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var fullCommitForm = pattern.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // fullCommitID is a commit's full name in lower case.
 func fullCommitID(s string) (string, error) {
 	id := strings.ToLower(s)
-	if !fullCommitForm.MatchString(id) {
+	if !fullCommitForm().MatchString(id) {
 		return "", provenance.Misuse("give all 40 digits of it", "%q is not a commit", plain(s))
 	}
 	return id, nil

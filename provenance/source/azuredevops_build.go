@@ -197,7 +197,7 @@ func (b *devopsBuild) askDefinition(ctx context.Context, q *devopsQuestion) erro
 // askRepository asks for the URL of a repository of Azure DevOps, where the build does not tell it.
 func (b *devopsBuild) askRepository(ctx context.Context, q *devopsQuestion) error {
 	told := b.answer.Repository
-	if told.URL != "" || !strings.EqualFold(told.Type, tfsGit) || !objectID.MatchString(told.ID) {
+	if told.URL != "" || !strings.EqualFold(told.Type, tfsGit) || !objectID().MatchString(told.ID) {
 		return nil
 	}
 	repository, err := q.repository(ctx, told.ID)
@@ -363,7 +363,7 @@ func (r buildRepository) address() string {
 	if !strings.HasPrefix(strings.ToLower(r.Type), "github") {
 		return remoteURL(r.URL)
 	}
-	if r.URL == "" && strings.EqualFold(r.Type, "GitHub") && ownerAndName.MatchString(r.ID) {
+	if r.URL == "" && strings.EqualFold(r.Type, "GitHub") && ownerAndName().MatchString(r.ID) {
 		return "https://github.com/" + r.ID
 	}
 	return strings.TrimSuffix(remoteURL(r.URL), ".git")

@@ -125,7 +125,7 @@ func (q *devopsQuestion) identities(ctx context.Context, ids []string) (devopsPe
 
 // objectID is the identity's id in Entra, if it has one.
 func (i identityAnswer) objectID() string {
-	if value, isText := i.Properties[objectIDProperty].Value.(string); isText && objectID.MatchString(value) {
+	if value, isText := i.Properties[objectIDProperty].Value.(string); isText && objectID().MatchString(value) {
 		return strings.ToLower(value)
 	}
 	return ""

@@ -82,7 +82,7 @@ func (b *devopsBuild) askApprovals(ctx context.Context, q *devopsQuestion) error
 			ids = append(ids, strings.ToLower(r.ID))
 		}
 	}
-	if len(ids) > maxApprovals || slices.ContainsFunc(ids, func(id string) bool { return !objectID.MatchString(id) }) {
+	if len(ids) > maxApprovals || slices.ContainsFunc(ids, func(id string) bool { return !objectID().MatchString(id) }) {
 		return q.nonsense(operation, errors.New("the timeline names approvals without end, or by no id"))
 	}
 	batches := slices.Collect(slices.Chunk(ids, approvalBatch))

@@ -130,7 +130,7 @@ func (w *amlAsker) askWorkspace(ctx context.Context) (amlWorkspaceAnswer, error)
 	}
 	region := told.region()
 	switch {
-	case !amlRegion.MatchString(region):
+	case !amlRegion().MatchString(region):
 		return told, w.arm.nonsense(operation, fmt.Errorf("its location is %q", plain(told.Location)))
 	case w.region != "" && w.region != region:
 		return told, provenance.Misuse("leave the region out, and it is asked for", "workspace %s is in %s, not in %s", w.workspace, region, w.region)
@@ -160,7 +160,7 @@ func (w *amlAsker) askDeployments(ctx context.Context) (all []amlDeployment, err
 }
 
 func (w *amlAsker) deploymentsOf(ctx context.Context, e amlEndpoint) ([]amlDeployment, error) {
-	if !amlName.MatchString(e.Name) {
+	if !amlName().MatchString(e.Name) {
 		return nil, w.arm.nonsense("listing online endpoints", fmt.Errorf("an endpoint is called %q", plain(e.Name)))
 	}
 	deployments, err := amlList[amlDeployment](ctx, w.arm, "listing deployments of "+e.Name, w.id+"/onlineEndpoints/"+e.Name+"/deployments", armQuery())

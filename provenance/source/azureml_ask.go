@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
@@ -26,10 +26,10 @@ const amlService = "Azure ML"
 // Names are checked, because they become parts of paths and hosts. A model's name may have a dot, as in model.pkl.
 // Source: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules#microsoftmachinelearningservices
 var (
-	amlWorkspaceID = regexp.MustCompile(`(?i)^/subscriptions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/resourceGroups/([\p{L}\p{Nd}_().-]{0,89}[\p{L}\p{Nd}_()-])` +
+	amlWorkspaceID = pattern.New(`(?i)^/subscriptions/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/resourceGroups/([\p{L}\p{Nd}_().-]{0,89}[\p{L}\p{Nd}_()-])` +
 		`/providers/Microsoft\.MachineLearningServices/workspaces/([a-z0-9][a-z0-9_-]{1,62})/?$`)
-	amlName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$`)
-	amlRegion = regexp.MustCompile(`^[a-z0-9]{2,60}$`)
+	amlName   = pattern.New(`^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$`)
+	amlRegion = pattern.New(`^[a-z0-9]{2,60}$`)
 )
 
 // amlAsker asks one workspace about one version of a model.
@@ -105,16 +105,16 @@ func (a AzureML) token(w *amlAsker, scope string) Token {
 
 // checked reads what the caller gave.
 func (a AzureML) checked() (*amlAsker, error) {
-	m := amlWorkspaceID.FindStringSubmatch(a.Workspace)
+	m := amlWorkspaceID().FindStringSubmatch(a.Workspace)
 	switch {
 	case m == nil:
 		return nil, provenance.Misuse("az ml workspace show --name NAME --query id prints it: /subscriptions/…/resourceGroups/…/providers/"+
 			"Microsoft.MachineLearningServices/workspaces/NAME", "%q is not the resource ID of an Azure ML workspace", plain(a.Workspace))
-	case a.Region != "" && !amlRegion.MatchString(a.Region):
+	case a.Region != "" && !amlRegion().MatchString(a.Region):
 		return nil, provenance.Misuse("write it as in westeurope, or leave it out", "%q is not a region of Azure", plain(a.Region))
-	case !amlName.MatchString(a.ModelName):
+	case !amlName().MatchString(a.ModelName):
 		return nil, provenance.Misuse("give the name of the registered model", "%q is not the name of a model in Azure ML", plain(a.ModelName))
-	case !amlName.MatchString(a.ModelVersion):
+	case !amlName().MatchString(a.ModelVersion):
 		return nil, provenance.Misuse("give the version that this build registered: a number, as a rule; labels such as latest move",
 			"%q is not the version of a model in Azure ML", plain(a.ModelVersion))
 	}

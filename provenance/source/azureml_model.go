@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
@@ -135,17 +135,17 @@ var amlStorage = map[string][]string{"public": {"core.windows.net", "storage.azu
 
 // The names of accounts, and of containers.
 var (
-	amlAccount       = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
-	amlDatastoreName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$`)
+	amlAccount       = pattern.New(`^[a-z0-9]{3,24}$`)
+	amlDatastoreName = pattern.New(`^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$`)
 )
 
 // storageURI writes the URI of a path in a container, if that is one of the configured cloud.
 func (w *amlAsker) storageURI(account, suffix, container, path string) (string, error) {
 	switch {
-	case !amlAccount.MatchString(account), !slices.Contains(amlStorage[w.cloud], suffix):
+	case !amlAccount().MatchString(account), !slices.Contains(amlStorage[w.cloud], suffix):
 		return "", provenance.WithHint(fmt.Errorf("%q is no storage account of the cloud %s: no credential is sent there", plain(account+".*."+suffix), w.cloud),
 			"for a sovereign cloud, set the cloud to china or usgovernment")
-	case !armContainer.MatchString(container):
+	case !armContainer().MatchString(container):
 		return "", fmt.Errorf("%q is not the name of a container", plain(container))
 	}
 	if err := checkAMLPath(path); err != nil {
@@ -245,14 +245,14 @@ func parseAML(rest string) (amlPlace, error) {
 	switch {
 	case (kind == "artifact" || kind == "artifactId") && strings.Count(id, "/") >= 2:
 		return newPlace(artifactStore, id)
-	case kind == "asset" && amlName.MatchString(id):
+	case kind == "asset" && amlName().MatchString(id):
 		return amlPlace{asset: id}, nil
 	}
 	return amlPlace{}, errors.New("which is no artifact and no asset")
 }
 
 func newPlace(datastore, path string) (amlPlace, error) {
-	if !amlDatastoreName.MatchString(datastore) {
+	if !amlDatastoreName().MatchString(datastore) {
 		return amlPlace{}, errors.New("whose datastore has an impossible name")
 	}
 	if err := checkAMLPath(path); err != nil {

@@ -214,7 +214,7 @@ func FuzzParsePlace(f *testing.F) {
 			}
 			return
 		}
-		if place.asset == "" && (!amlDatastoreName.MatchString(place.datastore) || checkAMLPath(place.path) != nil) || place.asset != "" && !amlName.MatchString(place.asset) {
+		if place.asset == "" && (!amlDatastoreName().MatchString(place.datastore) || checkAMLPath(place.path) != nil) || place.asset != "" && !amlName().MatchString(place.asset) {
 			t.Errorf("%q became %+v", uri, place)
 		}
 	})

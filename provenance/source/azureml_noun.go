@@ -208,7 +208,7 @@ func amlPerson(name, id string) provenance.Person {
 		name = ""
 	}
 	p := user(name)
-	if objectID.MatchString(id) {
+	if objectID().MatchString(id) {
 		p.ID = strings.ToLower(id)
 	}
 	return p

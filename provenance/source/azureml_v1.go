@@ -185,7 +185,7 @@ func (w *amlAsker) askV1Model(ctx context.Context, base string, told *amlV1) err
 // askAsset asks for an asset. One that is not there is no sign that the API is gone.
 func (w *amlAsker) askAsset(ctx context.Context, base, id string) (*amlAsset, error) {
 	operation := "reading the asset of " + w.what()
-	if !amlName.MatchString(id) {
+	if !amlName().MatchString(id) {
 		return nil, w.v1.nonsense(operation, fmt.Errorf("it is called %q", plain(id)))
 	}
 	var asset amlAsset

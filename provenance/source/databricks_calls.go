@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // The ways in which a notebook runs other code of the workspace or the repository.
@@ -58,12 +60,12 @@ func callsOf(n notebookSource) (calls []call) {
 
 var (
 	// reachNotebook finds dbutils.notebook wherever it is written, and hiddenReach the ways to it by names in text.
-	reachNotebook = regexp.MustCompile(`\bdbutils\b[\s\\]*\.[\s\\]*notebook\b`)
-	hiddenReach   = regexp.MustCompile(`\bgetattr\s*\(\s*dbutils\b|\bdbutils\s*\.\s*__\w+|["']notebook(?:\.run)?["']`)
-	usesUtilities = regexp.MustCompile(`\bdbutils\b`)
-	plainRun      = regexp.MustCompile(`\bdbutils\s*\.\s*notebook\s*\.\s*run\b`)
-	evalInR       = regexp.MustCompile(`\b(?:eval|source)\s*\(`)
-	magicLine     = regexp.MustCompile(`(?m)^[ \t]*%{1,2}([A-Za-z_][\w-]*)`)
+	reachNotebook = pattern.New(`\bdbutils\b[\s\\]*\.[\s\\]*notebook\b`)
+	hiddenReach   = pattern.New(`\bgetattr\s*\(\s*dbutils\b|\bdbutils\s*\.\s*__\w+|["']notebook(?:\.run)?["']`)
+	usesUtilities = pattern.New(`\bdbutils\b`)
+	plainRun      = pattern.New(`\bdbutils\s*\.\s*notebook\s*\.\s*run\b`)
+	evalInR       = pattern.New(`\b(?:eval|source)\s*\(`)
+	magicLine     = pattern.New(`(?m)^[ \t]*%{1,2}([A-Za-z_][\w-]*)`)
 )
 
 // harmlessMagics run nothing of the workspace on their line, or are read elsewhere (%run).
@@ -75,15 +77,15 @@ var harmlessMagics = map[string]bool{"run": true, "pip": true, "conda": true, "p
 func (c cell) hides(isModule bool, hidden, language string) string {
 	all := uncommented(c.text(), language)
 	switch {
-	case len(reachNotebook.FindAllString(all, -1)) > len(plainRun.FindAllString(hidden, -1)),
-		usesUtilities.MatchString(all) && hiddenReach.MatchString(all):
+	case len(reachNotebook().FindAllString(all, -1)) > len(plainRun().FindAllString(hidden, -1)),
+		usesUtilities().MatchString(all) && hiddenReach().MatchString(all):
 		return "what it runs is computed (dbutils.notebook)"
-	case language == "r" && evalInR.MatchString(hidden):
+	case language == "r" && evalInR().MatchString(hidden):
 		return "what it runs is computed (eval)"
 	case isModule: // which has no magic commands
 		return ""
 	}
-	for _, m := range magicLine.FindAllStringSubmatch(all, -1) {
+	for _, m := range magicLine().FindAllStringSubmatch(all, -1) {
 		if !harmlessMagics[m[1]] {
 			return "what it runs is not known (%" + m[1] + ")"
 		}
@@ -94,18 +96,18 @@ func (c cell) hides(isModule bool, hidden, language string) string {
 // uncommented is the code with blanks instead of comments. Text in quotes stays. What follows formatted text on its line stays too,
 // because quotes in its braces may end it early here; and so does all where R has raw text, whose end is not looked for.
 func uncommented(code, language string) string {
-	if language == "r" && rawText.MatchString(code) {
+	if language == "r" && rawText().MatchString(code) {
 		return code
 	}
 	return blank(code, language, func(code string, i, marks int) bool {
-		return marks == 0 && (language != "python" || !formatted.MatchString(lineBefore(code, i)))
+		return marks == 0 && (language != "python" || !formatted().MatchString(lineBefore(code, i)))
 	})
 }
 
 var (
-	rawText   = regexp.MustCompile(`\b[rR]["']-*[(\[{]`)
-	formatted = regexp.MustCompile(`\b(?:[fF][rR]?|[rR][fF])["']`)
-	formatsAt = regexp.MustCompile(`\b(?:[fF][rR]?|[rR][fF])$`)
+	rawText   = pattern.New(`\b[rR]["']-*[(\[{]`)
+	formatted = pattern.New(`\b(?:[fF][rR]?|[rR][fF])["']`)
+	formatsAt = pattern.New(`\b(?:[fF][rR]?|[rR][fF])$`)
 )
 
 // isQuoted is everything in comments and quotes.
@@ -113,7 +115,7 @@ func isQuoted(string, int, int) bool { return true }
 
 // isPlainText is the same without Python's formatted text, whose braces hold code.
 func isPlainText(code string, i, marks int) bool {
-	return marks == 0 || !formatsAt.MatchString(code[max(0, i-3):i])
+	return marks == 0 || !formatsAt().MatchString(code[max(0, i-3):i])
 }
 
 // cellLanguages are the languages of cells, by their magic commands. What other commands run is not read here.
@@ -222,8 +224,8 @@ func quoted(code string, i int, language string) (end, marks int) {
 		return triple(), 3
 	case language == "python" && strings.HasPrefix(rest, `'''`):
 		return triple(), 3
-	case language == "scala" && scalaChar.MatchString(rest):
-		return i + len(scalaChar.FindString(rest)), 1
+	case language == "scala" && scalaChar().MatchString(rest):
+		return i + len(scalaChar().FindString(rest)), 1
 	case language != "python" && rest[0] == '`': // a name that may hold anything
 		return i + endOfLiteral(rest, language), 1
 	case rest[0] == '"', rest[0] == '\'' && language != "scala":
@@ -233,7 +235,7 @@ func quoted(code string, i int, language string) (end, marks int) {
 }
 
 // scalaChar is one character; a single quote alone is none.
-var scalaChar = regexp.MustCompile(`^'(?:\\u+[0-9a-fA-F]{4}|\\.|[^\\'\n])'`)
+var scalaChar = pattern.New(`^'(?:\\u+[0-9a-fA-F]{4}|\\.|[^\\'\n])'`)
 
 // endOfTriple is the length of text in three quotes that begins s. In Python a backslash takes the next byte; in Scala the last three
 // of several quotes end it.
@@ -268,14 +270,14 @@ func endOfLiteral(s, language string) int {
 }
 
 var (
-	notebookRun = regexp.MustCompile(`\bnotebook\s*\.\s*run\b`)
-	firstArg    = regexp.MustCompile(`^\s*\(\s*(?:path\s*=\s*)?[rRbBuU]?("""[^"\\]*"""|"[^"\\\n]*"|'[^'\\\n]*')\s*[,)]`)
+	notebookRun = pattern.New(`\bnotebook\s*\.\s*run\b`)
+	firstArg    = pattern.New(`^\s*\(\s*(?:path\s*=\s*)?[rRbBuU]?("""[^"\\]*"""|"[^"\\\n]*"|'[^'\\\n]*')\s*[,)]`)
 )
 
 // notebookCalls finds dbutils.notebook.run with its first argument.
 func notebookCalls(code, hidden, at string) (calls []call) {
-	for _, m := range notebookRun.FindAllStringIndex(hidden, -1) {
-		arg := firstArg.FindStringSubmatch(code[m[1]:])
+	for _, m := range notebookRun().FindAllStringIndex(hidden, -1) {
+		arg := firstArg().FindStringSubmatch(code[m[1]:])
 		if arg == nil {
 			calls = append(calls, call{how: byNotebook, name: at, computed: "what it runs is computed"})
 			continue
@@ -286,21 +288,21 @@ func notebookCalls(code, hidden, at string) (calls []call) {
 }
 
 var (
-	importNames = regexp.MustCompile(`(?m)(?:^|[;:])[ \t]*import[ \t]+([^\n;]+)`)
-	importFrom  = regexp.MustCompile(`(?m)(?:^|[;:])[ \t]*from[ \t]+(\.*[ \t]*[\pL_][\pL\pN_.]*|\.+)[ \t]*import\b[ \t]*(\([^)]*\)|[^\n;]+)`)
-	dottedName  = regexp.MustCompile(`^[\pL_][\pL\pN_]*(?:\.[\pL_][\pL\pN_]*)*$`)
+	importNames = pattern.New(`(?m)(?:^|[;:])[ \t]*import[ \t]+([^\n;]+)`)
+	importFrom  = pattern.New(`(?m)(?:^|[;:])[ \t]*from[ \t]+(\.*[ \t]*[\pL_][\pL\pN_.]*|\.+)[ \t]*import\b[ \t]*(\([^)]*\)|[^\n;]+)`)
+	dottedName  = pattern.New(`^[\pL_][\pL\pN_]*(?:\.[\pL_][\pL\pN_]*)*$`)
 )
 
 // imports finds Python's import statements.
 // Source: https://docs.python.org/3/reference/simple_stmts.html#import
 func imports(hidden string) (calls []call) {
 	hidden = strings.ReplaceAll(hidden, "\\\n", "  ")
-	for _, m := range importNames.FindAllStringSubmatch(hidden, -1) {
+	for _, m := range importNames().FindAllStringSubmatch(hidden, -1) {
 		for _, name := range namesIn(m[1]) {
 			calls = append(calls, call{how: byImport, name: name})
 		}
 	}
-	for _, m := range importFrom.FindAllStringSubmatch(hidden, -1) {
+	for _, m := range importFrom().FindAllStringSubmatch(hidden, -1) {
 		name := strings.ReplaceAll(strings.ReplaceAll(m[1], " ", ""), "\t", "")
 		calls = append(calls, call{how: byImport, name: name, members: namesIn(strings.Trim(m[2], "()"))})
 	}
@@ -311,7 +313,7 @@ func imports(hidden string) (calls []call) {
 func namesIn(list string) (names []string) {
 	for _, item := range strings.Split(list, ",") {
 		fields := strings.Fields(item)
-		if len(fields) > 0 && dottedName.MatchString(fields[0]) {
+		if len(fields) > 0 && dottedName().MatchString(fields[0]) {
 			names = append(names, fields[0])
 		}
 	}
@@ -320,36 +322,36 @@ func namesIn(list string) (names []string) {
 
 // computing are the ways around the import statement.
 var computing = []struct {
-	find *regexp.Regexp
+	find func() *regexp.Regexp
 	why  string
 }{
-	{regexp.MustCompile(`\bsys\s*\.\s*path\b`), "it changes where modules are looked for (sys.path)"},
-	{regexp.MustCompile(`\baddPyFile\b`), "it adds files of code to the cluster (addPyFile)"},
-	{regexp.MustCompile(`\brunpy\b`), "what it runs is computed (runpy)"},
-	{regexp.MustCompile(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)exec\s*\(`), "what it runs is computed (exec)"},
-	{regexp.MustCompile(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)eval\s*\(`), "what it runs is computed (eval)"},
-	{regexp.MustCompile(`\brun_(?:line_magic|cell_magic|cell)\b`), "what it runs is computed (IPython)"},
+	{pattern.New(`\bsys\s*\.\s*path\b`), "it changes where modules are looked for (sys.path)"},
+	{pattern.New(`\baddPyFile\b`), "it adds files of code to the cluster (addPyFile)"},
+	{pattern.New(`\brunpy\b`), "what it runs is computed (runpy)"},
+	{pattern.New(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)exec\s*\(`), "what it runs is computed (exec)"},
+	{pattern.New(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)eval\s*\(`), "what it runs is computed (eval)"},
+	{pattern.New(`\brun_(?:line_magic|cell_magic|cell)\b`), "what it runs is computed (IPython)"},
 }
 
-var importFunction = regexp.MustCompile(`\bimport_module\b|\b__import__\b`)
+var importFunction = pattern.New(`\bimport_module\b|\b__import__\b`)
 
 // computedImports finds modules that are imported without a statement.
 func computedImports(code, hidden, at string) (calls []call) {
 	for _, c := range computing {
-		if c.find.MatchString(hidden) {
+		if c.find().MatchString(hidden) {
 			calls = append(calls, call{how: byImport, name: at, computed: c.why})
 		}
 	}
-	for _, m := range importFunction.FindAllStringIndex(hidden, -1) {
+	for _, m := range importFunction().FindAllStringIndex(hidden, -1) {
 		if strings.HasPrefix(strings.TrimSpace(lineBefore(hidden, m[0])), "from ") {
 			continue // from importlib import import_module
 		}
-		arg := firstArg.FindStringSubmatch(code[m[1]:])
+		arg := firstArg().FindStringSubmatch(code[m[1]:])
 		name := ""
 		if arg != nil {
 			name = strings.Trim(arg[1], `"'`)
 		}
-		if !dottedName.MatchString(name) {
+		if !dottedName().MatchString(name) {
 			calls = append(calls, call{how: byImport, name: at, computed: "what it imports is computed"})
 			continue
 		}

@@ -78,7 +78,7 @@ func (a *asker) export(ctx context.Context, id string) (n notebookSource, why st
 
 // notExported says why Databricks does not give a source.
 func notExported(e *httpclient.StatusError) string {
-	return fmt.Sprintf("Databricks does not export it: status %d %s", e.Status, replaceNamed(assignedValue, cmp.Or(e.Message, e.Code)))
+	return fmt.Sprintf("Databricks does not export it: status %d %s", e.Status, replaceNamed(assignedValue(), cmp.Or(e.Message, e.Code)))
 }
 
 // askCode asks for something that is source code: the answer is not kept as it is.

@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // notebookSource is the source of a notebook or of a plain file of code, as a list of cells. A plain file is one cell.
@@ -253,7 +254,7 @@ func (n *notebookSource) add(text, title string) {
 
 // notebookModel finds the notebook in the page that the Jobs API exports.
 // Source: https://docs.databricks.com/api/workspace/jobs/exportrun, https://docs.databricks.com/_static/examples/extract.py
-var notebookModel = regexp.MustCompile(`__DATABRICKS_NOTEBOOK_MODEL\s*=\s*(?:'([A-Za-z0-9+/=]*)'|"([A-Za-z0-9+/=]*)")`)
+var notebookModel = pattern.New(`__DATABRICKS_NOTEBOOK_MODEL\s*=\s*(?:'([A-Za-z0-9+/=]*)'|"([A-Za-z0-9+/=]*)")`)
 
 // model is what is read of a notebook's model.
 type model struct {
@@ -270,7 +271,7 @@ type command struct {
 
 // rebuild makes the notebook's source of an exported page: base64 of URL-encoded JSON, whose commands have positions.
 func rebuild(page string) (notebookSource, error) {
-	found := notebookModel.FindAllStringSubmatch(page, 2)
+	found := notebookModel().FindAllStringSubmatch(page, 2)
 	if len(found) != 1 {
 		return notebookSource{}, fmt.Errorf("the exported page holds %d notebooks, not one", len(found))
 	}

@@ -7,11 +7,11 @@
 package source
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
@@ -55,12 +55,12 @@ func parameters(in map[string]string) map[string]string {
 }
 
 // objectID is the form of ids in Entra: of users, and of the applications that service principals belong to.
-var objectID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var objectID = pattern.New(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // user is a person of whom a service tells one name only: an address, an object id, or what else it calls them.
 func user(name string) provenance.Person {
 	switch name = plain(name); {
-	case objectID.MatchString(name):
+	case objectID().MatchString(name):
 		return provenance.Person{ID: strings.ToLower(name)}
 	case strings.Contains(name, "@"):
 		return provenance.Person{Email: name}

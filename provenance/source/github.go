@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // GitHub asks how a commit came into a repository on GitHub, which Azure Pipelines builds: who pushed it, and who reviewed it.
@@ -36,7 +36,7 @@ type GitHub struct {
 const githubAPI = "https://api.github.com"
 
 // ownerAndName is how GitHub names a repository.
-var ownerAndName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
+var ownerAndName = pattern.New(`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$`)
 
 var errNoGitHubToken = provenance.Misuse("put a token that may read the repository into GITHUB_TOKEN, or give none for a public one", "there is no token for GitHub")
 
@@ -89,7 +89,7 @@ func (g GitHub) question() (*githubQuestion, error) {
 	if err != nil || u.RawPath != "" || strings.Contains(u.Path, "..") {
 		return nil, provenance.Misuse("give it as https://HOST/api/v3", "%q is not the address of GitHub's API", remoteURL(q.API))
 	}
-	if !ownerAndName.MatchString(g.Repository) || strings.HasSuffix(g.Repository, "/.") || strings.HasSuffix(g.Repository, "/..") {
+	if !ownerAndName().MatchString(g.Repository) || strings.HasSuffix(g.Repository, "/.") || strings.HasSuffix(g.Repository, "/..") {
 		return nil, provenance.Misuse("give it as OWNER/NAME", "%q is not a repository on GitHub", plain(g.Repository))
 	}
 	if q.id, err = fullCommitID(g.Commit); err != nil {

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
@@ -47,7 +47,7 @@ var (
 
 // mlflowAzurePath is the path of a workspace's MLflow.
 // Source: https://learn.microsoft.com/azure/machine-learning/how-to-use-mlflow-configure-tracking
-var mlflowAzurePath = regexp.MustCompile(`(?i)^/mlflow/v[12]\.0/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+$`)
+var mlflowAzurePath = pattern.New(`(?i)^/mlflow/v[12]\.0/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+$`)
 
 // asking is for the server.
 func (m MLflow) asking() (*mlflowAsking, error) {
@@ -72,7 +72,7 @@ func (m MLflow) server() (string, mlflowKind, error) {
 	switch azure := mlflowHasSuffix(u.Hostname(), mlflowAzureHosts); {
 	case u.Scheme == "azureml" && !azure:
 		return "", 0, provenance.Misuse(hint, "%s is no host of Azure ML", plain(u.Host))
-	case azure && !mlflowAzurePath.MatchString(u.Path):
+	case azure && !mlflowAzurePath().MatchString(u.Path):
 		return "", 0, provenance.Misuse(hint, "%q is not the path of an Azure ML workspace's MLflow", plain(u.Path))
 	case azure:
 		u.Scheme = strings.Replace(u.Scheme, "azureml", "https", 1)
@@ -163,14 +163,14 @@ func mlflowGone(err error) bool {
 }
 
 // mlflowRunID is how servers call their runs: a plain one and Databricks with 32 hex digits, Azure ML freely.
-var mlflowRunID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$`)
+var mlflowRunID = pattern.New(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,255}$`)
 
 // mlflowVersionNumber is the number of a registered model's version.
-var mlflowVersionNumber = regexp.MustCompile(`^[1-9][0-9]{0,17}$`)
+var mlflowVersionNumber = pattern.New(`^[1-9][0-9]{0,17}$`)
 
 // checkNames refuses what is no id, name or version before anything is asked.
 func (m MLflow) checkNames() error {
-	if m.RunID != "" && !mlflowRunID.MatchString(m.RunID) {
+	if m.RunID != "" && !mlflowRunID().MatchString(m.RunID) {
 		return provenance.Misuse("it is the last part of the address of the run's page", "%q is not the id of an MLflow run", plain(m.RunID))
 	}
 	if m.ModelName == "" && m.ModelVersion == "" {
@@ -182,7 +182,7 @@ func (m MLflow) checkNames() error {
 	if alias, is := strings.CutPrefix(m.ModelVersion, "@"); is && alias != "" && !strings.ContainsAny(alias, "/\x00") {
 		return nil
 	}
-	if mlflowVersionNumber.MatchString(m.ModelVersion) {
+	if mlflowVersionNumber().MatchString(m.ModelVersion) {
 		return nil
 	}
 	return provenance.Misuse("give its number, or an alias as @ALIAS", "%q is not the version of a registered model", plain(m.ModelVersion))

@@ -236,7 +236,7 @@ func (a *mlflowAsking) loggedModel(ctx context.Context, id string) (mlflowModel,
 		Model mlflowModel `json:"model"`
 	}
 	operation := "reading logged model " + plain(id)
-	if !mlflowRunID.MatchString(id) {
+	if !mlflowRunID().MatchString(id) {
 		return answer.Model, a.nonsense(operation, fmt.Errorf("%q is no id of one", plain(id)))
 	}
 	if _, err := a.ask(ctx, operation, "logged-models/"+id, nil, &answer); err != nil {

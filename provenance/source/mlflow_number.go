@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // mlflowNumber is a number of an MLflow server as it came: written as a number or as text. Servers write 64-bit integers as
@@ -30,7 +31,7 @@ func (n *mlflowNumber) UnmarshalJSON(data []byte) error {
 }
 
 // decimalNumber is what JSON takes for a number. Go's ParseFloat would take more.
-var decimalNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+var decimalNumber = pattern.New(`^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
 // decimal is the value of a metric: the shortest text that gives the same float64, or NaN, Infinity, -Infinity.
 func (n mlflowNumber) decimal() (string, error) {
@@ -38,7 +39,7 @@ func (n mlflowNumber) decimal() (string, error) {
 	case "NaN", "Infinity", "-Infinity":
 		return string(n), nil
 	}
-	if !decimalNumber.MatchString(string(n)) {
+	if !decimalNumber().MatchString(string(n)) {
 		return "", fmt.Errorf("%q is no number", plain(string(n)))
 	}
 	f, err := strconv.ParseFloat(string(n), 64)

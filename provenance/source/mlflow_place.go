@@ -34,15 +34,15 @@ func parseMLflowURI(uri string) (mlflowModelPlace, error) {
 	below = strings.TrimSuffix(below, "/")
 	name, alias, aliased := strings.Cut(first, "@")
 	switch {
-	case scheme == "runs" && mlflowRunID.MatchString(first) && below != "":
+	case scheme == "runs" && mlflowRunID().MatchString(first) && below != "":
 		return mlflowModelPlace{run: first, path: below}, nil
 	case scheme == "mlflow-artifacts":
 		return mlflowModelPlace{proxied: strings.TrimSuffix(rest, "/")}, nil
 	case scheme == "models" && aliased && name != "" && alias != "" && below == "":
 		return mlflowModelPlace{name: name, version: "@" + alias}, nil
-	case scheme == "models" && mlflowVersionNumber.MatchString(below) && !aliased:
+	case scheme == "models" && mlflowVersionNumber().MatchString(below) && !aliased:
 		return mlflowModelPlace{name: first, version: below}, nil
-	case scheme == "models" && !deeper && strings.HasPrefix(first, "m-") && mlflowRunID.MatchString(first):
+	case scheme == "models" && !deeper && strings.HasPrefix(first, "m-") && mlflowRunID().MatchString(first):
 		return mlflowModelPlace{logged: first}, nil
 	}
 	return mlflowModelPlace{}, bad

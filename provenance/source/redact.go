@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
@@ -104,19 +104,19 @@ func isPerson(in map[string]any) bool {
 
 // impersonal tells whether a text about a person is none that names them: an object id, a time, the kind of an account.
 func impersonal(key, text string) bool {
-	return objectID.MatchString(text) || key == "date" || key == "type" || key == "reason" || key == "verified_at"
+	return objectID().MatchString(text) || key == "date" || key == "type" || key == "reason" || key == "verified_at"
 }
 
 // mailAddress is one of a person, in text that somebody wrote.
-var mailAddress = regexp.MustCompile(`[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+`)
+var mailAddress = pattern.New(`[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+`)
 
 // personTrailer is a line at the end of a commit's message that names a person.
-var personTrailer = regexp.MustCompile(`(?m)^([A-Za-z]+(?:-[A-Za-z]+)*-[Bb]y: *)[^\r\n]+`)
+var personTrailer = pattern.New(`(?m)^([A-Za-z]+(?:-[A-Za-z]+)*-[Bb]y: *)[^\r\n]+`)
 
 // nobody takes people out of text that somebody wrote.
 func nobody(s string) string {
-	s = personTrailer.ReplaceAllString(s, "${1}"+redact.Removed)
-	return mailAddress.ReplaceAllString(s, redact.Removed)
+	s = personTrailer().ReplaceAllString(s, "${1}"+redact.Removed)
+	return mailAddress().ReplaceAllString(s, redact.Removed)
 }
 
 // personKeys are the keys, in lower case, under which the services write names and addresses of people. An object id in such a
@@ -144,7 +144,7 @@ func isMeasured(in map[string]any) bool {
 
 func isObjectID(v any) bool {
 	text, is := v.(string)
-	return is && objectID.MatchString(text)
+	return is && objectID().MatchString(text)
 }
 
 func isPersonKey(key string) bool { return personKeys[strings.ToLower(key)] }
@@ -232,11 +232,11 @@ func (r *redactor) text(s string) string {
 }
 
 // uriScheme begins a URI, alone or in other text.
-var uriScheme = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://`)
+var uriScheme = pattern.New(`[A-Za-z][A-Za-z0-9+.-]*://`)
 
 // cleanURIs takes credentials out of every URI in a text. A URI ends where white space, a quote or the next one begins.
 func cleanURIs(s string) string {
-	begins := uriScheme.FindAllStringIndex(s, -1)
+	begins := uriScheme().FindAllStringIndex(s, -1)
 	if len(begins) == 1 && begins[0][0] == 0 {
 		if _, err := url.Parse(s); err != nil && carriesCredentials(s) {
 			return redact.URL(s) // its end cannot be told
@@ -286,16 +286,16 @@ func carriesCredentials(s string) bool {
 
 // secretReference is how a Databricks configuration names a secret without holding it.
 // Source: https://docs.databricks.com/security/secrets/secrets-spark-conf-variables.html
-var secretReference = regexp.MustCompile(`^\{\{secrets/[A-Za-z0-9_.@ -]+/[A-Za-z0-9_.@ -]+\}\}$`)
+var secretReference = pattern.New(`^\{\{secrets/[A-Za-z0-9_.@ -]+/[A-Za-z0-9_.@ -]+\}\}$`)
 
-func isSecretReference(s string) bool { return secretReference.MatchString(s) }
+func isSecretReference(s string) bool { return secretReference().MatchString(s) }
 
 // plainKey needs no quotes in a JSON path.
-var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var plainKey = pattern.New(`^[A-Za-z0-9_-]+$`)
 
 // jsonKey writes a key as a step of a path.
 func jsonKey(key string) string {
-	if plainKey.MatchString(key) {
+	if plainKey().MatchString(key) {
 		return key
 	}
 	return fmt.Sprintf("%q", plain(key))

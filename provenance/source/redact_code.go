@@ -1,20 +1,20 @@
 package source
 
 import (
-	"regexp"
 	"strings"
 
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
 var (
-	codeName    = regexp.MustCompile(`(?i:\bidentified\s+by\b)|[A-Za-z_][\w.-]*`)
-	codeLiteral = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
+	codeName    = pattern.New(`(?i:\bidentified\s+by\b)|[A-Za-z_][\w.-]*`)
+	codeLiteral = pattern.New(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
 	// codeBetween is what stands between a name and its value.
-	codeBetween = regexp.MustCompile(`^["'\])]*\s*(?:(?::=|=>|<-|==|[:=,])\s*)?`)
-	codeNothing = regexp.MustCompile(`^(?:[\s()\[\]{},;:]*|["']["']|["']?\{\{secrets/[\w.@ /-]+\}\}["']?)$`)
+	codeBetween = pattern.New(`^["'\])]*\s*(?:(?::=|=>|<-|==|[:=,])\s*)?`)
+	codeNothing = pattern.New(`^(?:[\s()\[\]{},;:]*|["']["']|["']?\{\{secrets/[\w.@ /-]+\}\}["']?)$`)
 	// codeReference only says where a secret is.
-	codeReference = regexp.MustCompile(`dbutils\.secrets\.get\([^()\n]*\)`)
+	codeReference = pattern.New(`dbutils\.secrets\.get\([^()\n]*\)`)
 )
 
 // redactCode takes secrets out of source code: what looks like one, and the rest of each line behind a secret-looking name. It
@@ -45,9 +45,9 @@ func redactCode(code string, known ...string) string {
 
 // secretNameIn is where the first secret-looking name of a line stands. Where a secret is fetched from is none.
 func secretNameIn(line string) []int {
-	references := codeReference.FindAllStringIndex(line, -1)
+	references := codeReference().FindAllStringIndex(line, -1)
 next:
-	for _, at := range codeName.FindAllStringIndex(line, -1) {
+	for _, at := range codeName().FindAllStringIndex(line, -1) {
 		for _, r := range references {
 			if r[0] <= at[0] && at[1] <= r[1] {
 				continue next
@@ -63,10 +63,10 @@ next:
 
 // redactLine keeps what stands before a name, but for its literals, and drops what follows it.
 func redactLine(line string, name []int) string {
-	head := codeLiteral.ReplaceAllString(line[:name[0]], redact.Removed) + line[name[0]:name[1]]
+	head := codeLiteral().ReplaceAllString(line[:name[0]], redact.Removed) + line[name[0]:name[1]]
 	tail := line[name[1]:]
-	between := codeBetween.FindString(tail)
-	if codeNothing.MatchString(tail[len(between):]) {
+	between := codeBetween().FindString(tail)
+	if codeNothing().MatchString(tail[len(between):]) {
 		return head + tail
 	}
 	return head + between + redact.Removed

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
@@ -13,16 +14,16 @@ func commandLine(s string) string {
 	if !strings.Contains(s, "--") {
 		return s
 	}
-	s = replaceNamed(flagValue, s)
-	s = replaceNamed(assignedValue, s)
-	return inBraces.ReplaceAllStringFunc(s, func(part string) string { return replaceNamed(pairedValue, part) })
+	s = replaceNamed(flagValue(), s)
+	s = replaceNamed(assignedValue(), s)
+	return inBraces().ReplaceAllStringFunc(s, func(part string) string { return replaceNamed(pairedValue(), part) })
 }
 
 var (
-	flagValue     = regexp.MustCompile(`(--?[A-Za-z][\w.-]*)(\s+|=)("[^"]*"|'[^']*'|[^\s"'-]\S*)`)
-	assignedValue = regexp.MustCompile(`([A-Za-z_][\w.-]*)(=)("[^"]*"|'[^']*'|[^\s"']+)`)
-	pairedValue   = regexp.MustCompile(`([A-Za-z_][\w.-]*)(["']?\s*:\s*)("[^"]*"|'[^']*'|[^\s"',}]+)`)
-	inBraces      = regexp.MustCompile(`\{[^{}]*\}`)
+	flagValue     = pattern.New(`(--?[A-Za-z][\w.-]*)(\s+|=)("[^"]*"|'[^']*'|[^\s"'-]\S*)`)
+	assignedValue = pattern.New(`([A-Za-z_][\w.-]*)(=)("[^"]*"|'[^']*'|[^\s"']+)`)
+	pairedValue   = pattern.New(`([A-Za-z_][\w.-]*)(["']?\s*:\s*)("[^"]*"|'[^']*'|[^\s"',}]+)`)
+	inBraces      = pattern.New(`\{[^{}]*\}`)
 )
 
 // replaceNamed drops the values (the third group) of secret-looking names (the first).

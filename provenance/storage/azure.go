@@ -116,7 +116,7 @@ func (f *azureFolder) List(ctx context.Context, yield func(Object) error) error 
 // page asks for one page of the listing.
 func (f *azureFolder) page(ctx context.Context, marker string) (body []byte, err error) {
 	worm := f.retentions.Load()
-	o := container.ListBlobsFlatOptions{Prefix: &f.prefix, ResponseFormat: container.StorageResponseFormatXML,
+	o := container.ListBlobsFlatOptions{Prefix: &f.prefix,
 		Include: container.ListBlobsInclude{Metadata: true, ImmutabilityPolicy: worm, LegalHold: worm}}
 	if marker != "" {
 		o.Marker = &marker
@@ -192,9 +192,6 @@ func (f *azureFolder) Open(ctx context.Context, o Object) (io.ReadCloser, error)
 			IfMatch: to.Ptr(azcore.ETag(`"` + o.ETag + `"`))}}})
 	if err != nil {
 		return nil, f.failed(ctx, err, o.Name).explain()
-	}
-	if response.Body == nil {
-		return nil, f.nonsense("no bytes for " + o.Name)
 	}
 	if err := f.sameBlob(response, o); err != nil {
 		response.Body.Close()

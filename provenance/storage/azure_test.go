@@ -244,7 +244,7 @@ func TestAzureFailures(t *testing.T) {
 		"list redirected":      {"list", blobdouble.Fault{Status: 307, Code: ""}, "the storage answered 307", ""},
 		"read denied":          {"get", blobdouble.Fault{Status: 403, Code: "AuthorizationPermissionMismatch"}, "/data/p/: a: access denied", "sp=rl"},
 		"read archived":        {"get", blobdouble.Fault{Status: 409, Code: "BlobArchived"}, "409 BlobArchived", "rehydrate"},
-		"read without a body":  {"get", blobdouble.Fault{Status: 304, Code: "ConditionNotMet"}, "no bytes for a", ""},
+		"read without a body":  {"get", blobdouble.Fault{Status: 304, Code: "ConditionNotMet"}, "the storage answered no ETag for a", ""},
 		"body that stays away": {"get", blobdouble.Fault{Stall: -1}, "a: no byte came for 50ms", "can this machine reach it?"},
 	} {
 		t.Run(name, func(t *testing.T) {

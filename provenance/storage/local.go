@@ -8,11 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
@@ -68,14 +68,14 @@ func resolve(path string) (string, fs.FileInfo, error) {
 // withoutQuery cuts what could be a shared access signature from what is taken for a path because it is no URI: the scheme is
 // mistyped, or there is a space in front of it.
 func withoutQuery(path string) (shown, query string) {
-	at := queryMark.FindStringIndex(path)
+	at := queryMark().FindStringIndex(path)
 	if at == nil {
 		return redact.Text(path), ""
 	}
 	return redact.Text(path[:at[0]]), path[at[0]:]
 }
 
-var queryMark = regexp.MustCompile(`(?i)\?|%3f`)
+var queryMark = pattern.New(`(?i)\?|%3f`)
 
 func missingHint(query string) string {
 	switch {

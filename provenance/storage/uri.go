@@ -3,11 +3,11 @@ package storage
 import (
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
@@ -26,16 +26,16 @@ const forms = "write a local path, abfss://CONTAINER@ACCOUNT.dfs.core.windows.ne
 	"https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH/, or the same with wasbs:// or an emulator's http://127.0.0.1:PORT/ACCOUNT/CONTAINER/PATH/"
 
 // scheme is the beginning of a URI; one letter is a drive of Windows.
-var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]+:/`)
+var scheme = pattern.New(`^[A-Za-z][A-Za-z0-9+.-]+:/`)
 
-func hasScheme(uri string) bool { return scheme.MatchString(uri) }
+func hasScheme(uri string) bool { return scheme().MatchString(uri) }
 
 // The names of containers, wide enough for $web, and of accounts.
 // Source: https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 var (
-	containerName = regexp.MustCompile(`^(\$[a-z]+|[a-z0-9](-?[a-z0-9])+)$`)
-	accountName   = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9])*$`)
-	dnsZone       = regexp.MustCompile(`^z[0-9]+$`)
+	containerName = pattern.New(`^(\$[a-z]+|[a-z0-9](-?[a-z0-9])+)$`)
+	accountName   = pattern.New(`^[a-z0-9](-?[a-z0-9])*$`)
+	dnsZone       = pattern.New(`^z[0-9]+$`)
 )
 
 // suffixes are the endpoints of a cloud: storage accounts are ACCOUNT.blob.SUFFIX.
@@ -132,7 +132,7 @@ func endpoint(u *url.URL, cloud string) (account, service string, err error) {
 		for _, kind := range []string{".blob.", ".dfs."} {
 			labels, found := strings.CutSuffix(u.Hostname(), kind+suffix)
 			account, zone, hasZone := strings.Cut(labels, ".")
-			if found && accountName.MatchString(account) && (!hasZone || dnsZone.MatchString(zone)) {
+			if found && accountName().MatchString(account) && (!hasZone || dnsZone().MatchString(zone)) {
 				return account, "https://" + labels + ".blob." + suffix, nil
 			}
 		}
@@ -150,9 +150,9 @@ func isLoopback(host string) bool {
 func (l *location) check(uri string) error {
 	uri = shown(uri)
 	switch {
-	case l.account == "" || !accountName.MatchString(l.account):
+	case l.account == "" || !accountName().MatchString(l.account):
 		return provenance.Misuse(forms, "%s names no storage account", uri)
-	case !containerName.MatchString(l.container):
+	case !containerName().MatchString(l.container):
 		return provenance.Misuse(forms, "%s names no container", uri)
 	case !utf8.ValidString(l.path):
 		return provenance.Misuse("percent-encode the bytes of UTF-8", "the path of %s is not UTF-8", uri)

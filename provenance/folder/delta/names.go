@@ -2,29 +2,29 @@ package delta
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
 // The names of files in a log.
 var (
-	commitName     = regexp.MustCompile(`^([0-9]{20})\.json$`)
-	compactedName  = regexp.MustCompile(`^([0-9]{20})\.([0-9]{20})\.compacted\.json$`)
-	sumName        = regexp.MustCompile(`^([0-9]{20})\.crc$`)
-	checkpointName = regexp.MustCompile(`^([0-9]{20})\.checkpoint\.(?:([0-9]{10})\.([0-9]{10})\.|([0-9A-Za-z-]{36})\.)?(parquet|json)$`)
+	commitName     = pattern.New(`^([0-9]{20})\.json$`)
+	compactedName  = pattern.New(`^([0-9]{20})\.([0-9]{20})\.compacted\.json$`)
+	sumName        = pattern.New(`^([0-9]{20})\.crc$`)
+	checkpointName = pattern.New(`^([0-9]{20})\.checkpoint\.(?:([0-9]{10})\.([0-9]{10})\.|([0-9A-Za-z-]{36})\.)?(parquet|json)$`)
 )
 
 // foreignName is what some readers take for a commit, a compacted log, a checksum or a checkpoint: numbers of any width, and
 // anything for a UUID.
 // Source: https://github.com/delta-io/delta/blob/master/spark/src/main/scala/org/apache/spark/sql/delta/util/FileNames.scala
-var foreignName = regexp.MustCompile(`^[0-9]+\.(json|crc|[0-9]+\.compacted\.json|checkpoint((\.[0-9]+\.[0-9]+)?\.parquet|\.[^./]+\.(json|parquet)))$`)
+var foreignName = pattern.New(`^[0-9]+\.(json|crc|[0-9]+\.compacted\.json|checkpoint((\.[0-9]+\.[0-9]+)?\.parquet|\.[^./]+\.(json|parquet)))$`)
 
 // stagedName is a commit that waits for a catalog.
-var stagedName = regexp.MustCompile(`^_staged_commits/([0-9]+)\..*json$`)
+var stagedName = pattern.New(`^_staged_commits/([0-9]+)\..*json$`)
 
 const (
 	stagedDir  = "_staged_commits/"
@@ -92,12 +92,12 @@ func (c *collector) add(o storage.Object) error {
 		c.sidecars[o.Name] = o
 		return nil
 	}
-	if m := commitName.FindStringSubmatch(o.Name); m != nil {
+	if m := commitName().FindStringSubmatch(o.Name); m != nil {
 		version, err := parseVersion(m[1])
 		c.commits = append(c.commits, commit{version, o})
 		return err
 	}
-	if m := compactedName.FindStringSubmatch(o.Name); m != nil {
+	if m := compactedName().FindStringSubmatch(o.Name); m != nil {
 		from, err := parseVersion(m[1])
 		to, errTo := parseVersion(m[2])
 		if from <= to { // or else it stands for no commits
@@ -105,15 +105,15 @@ func (c *collector) add(o storage.Object) error {
 		}
 		return errors.Join(err, errTo)
 	}
-	if m := sumName.FindStringSubmatch(o.Name); m != nil {
+	if m := sumName().FindStringSubmatch(o.Name); m != nil {
 		version, err := parseVersion(m[1])
 		c.sums[version] = o
 		return err
 	}
-	if m := checkpointName.FindStringSubmatch(o.Name); m != nil {
+	if m := checkpointName().FindStringSubmatch(o.Name); m != nil {
 		return c.addCheckpoint(o, m)
 	}
-	if foreignName.MatchString(o.Name) {
+	if foreignName().MatchString(o.Name) {
 		return refuseHint("no writer gives such names: find out who put it there", "the log has the file %.200q, which some readers would read and others not", o.Name)
 	}
 	return nil
@@ -122,7 +122,7 @@ func (c *collector) add(o storage.Object) error {
 // addStaged takes a commit that waits for a catalog. One whose version cannot be told counts as the first.
 func (c *collector) addStaged(o storage.Object) {
 	version := int64(0)
-	if m := stagedName.FindStringSubmatch(o.Name); m != nil {
+	if m := stagedName().FindStringSubmatch(o.Name); m != nil {
 		version, _ = strconv.ParseInt(m[1], 10, 64) // beyond numbers it is the highest
 	}
 	if c.staged.file.Name == "" || version < c.staged.version {
@@ -183,7 +183,7 @@ func complete(parts []storage.Object, of int64) bool {
 	}
 	slices.SortFunc(parts, func(a, b storage.Object) int { return strings.Compare(a.Name, b.Name) })
 	for i, part := range parts {
-		if n, _ := strconv.ParseInt(checkpointName.FindStringSubmatch(part.Name)[2], 10, 64); n != int64(i)+1 {
+		if n, _ := strconv.ParseInt(checkpointName().FindStringSubmatch(part.Name)[2], 10, 64); n != int64(i)+1 {
 			return false
 		}
 	}

@@ -5,19 +5,20 @@ import (
 	"errors"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // absolute is the beginning of a URI with a scheme, or of an absolute path.
-var absolute = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*:|/)`)
+var absolute = pattern.New(`^([A-Za-z][A-Za-z0-9+.-]*:|/)`)
 
 // decodePath is the name, inside the table, of a file that the log calls by a percent-encoded URI. wrong says why it is
 // none; empty means it is.
 func decodePath(uri string) (name, wrong string) {
-	if absolute.MatchString(uri) {
+	if absolute().MatchString(uri) {
 		return "", "is absolute"
 	}
 	if strings.ContainsAny(uri, "?#") { // in a URI they end the path, so that readers would open another file

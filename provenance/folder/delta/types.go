@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"maps"
 	"math/big"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // reading is how partition values are compared by their types, where their texts differ: writers spell the same value in
@@ -69,7 +70,7 @@ func (r *reading) sum(v values) uint64 {
 			into = doubtful
 			sure[column] = "" // not null
 		}
-		if kind == "timestamp" && zone.MatchString(value) || kind == "binary" && escaped.MatchString(value) {
+		if kind == "timestamp" && zone().MatchString(value) || kind == "binary" && escaped().MatchString(value) {
 			style = styleBit
 		}
 		into[column] = spell(kind, value)
@@ -107,20 +108,20 @@ func boolean(s string) (string, bool) {
 
 // What numbers look like. It bounds what is computed with.
 var (
-	integral   = regexp.MustCompile(`^[+-]?[0-9]{1,100}(\.0{0,100})?$`)
-	fractional = regexp.MustCompile(`^[+-]?[0-9]{1,100}(\.[0-9]{0,100})?([eE][+-]?[0-9]{1,2})?$`)
+	integral   = pattern.New(`^[+-]?[0-9]{1,100}(\.0{0,100})?$`)
+	fractional = pattern.New(`^[+-]?[0-9]{1,100}(\.[0-9]{0,100})?([eE][+-]?[0-9]{1,2})?$`)
 )
 
 // integer spells a number as decimal does: a column of integers may become one of decimals.
 func integer(s string) (string, bool) {
-	if !integral.MatchString(s) {
+	if !integral().MatchString(s) {
 		return "", false
 	}
 	return decimal(s)
 }
 
 func decimal(s string) (string, bool) {
-	if !fractional.MatchString(s) {
+	if !fractional().MatchString(s) {
 		return "", false
 	}
 	n, ok := new(big.Rat).SetString(s)
@@ -141,7 +142,7 @@ func float(bits int) func(string) (string, bool) {
 }
 
 // zone is the end of a timestamp that says its zone.
-var zone = regexp.MustCompile(`:[0-9.]+(Z|[+-][0-9]{2}:?[0-9]{2})$`)
+var zone = pattern.New(`:[0-9.]+(Z|[+-][0-9]{2}:?[0-9]{2})$`)
 
 // layouts are those of dates and timestamps; fractions of seconds are read without being asked for.
 var (
@@ -167,11 +168,11 @@ func spellTime(s string, layouts []string) (string, bool) {
 }
 
 // escaped is a byte of binary, as the protocol spells it.
-var escaped = regexp.MustCompile(`\\u00[0-9A-Fa-f]{2}`)
+var escaped = pattern.New(`\\u00[0-9A-Fa-f]{2}`)
 
 // unescape makes of each escaped byte the character of its number.
 func unescape(s string) (string, bool) {
-	return escaped.ReplaceAllStringFunc(s, func(code string) string {
+	return escaped().ReplaceAllStringFunc(s, func(code string) string {
 		n, _ := strconv.ParseUint(code[2:], 16, 8) // two digits, after zeros
 		return string(rune(n))
 	}), true

@@ -3,23 +3,25 @@ package redact
 import (
 	"regexp"
 	"strings"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // literal is a value behind a name: in quotes, in quotes that were escaped or never closed, or one word.
 const literal = `^(\\+"[^"\n]*"?|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|["'][^\n]*|(?i:(?:bearer|basic)\s+)?[^\s"';]*[^\s"';,)}\]])`
 
 var (
-	namedPair = regexp.MustCompile(`([A-Za-z_][\w.-]*)(\\*["']?\s*[:=]+\s*)`)
-	flagPair  = regexp.MustCompile(`(--?[A-Za-z][\w.-]*)(["']\s*,\s*)`)
-	pairValue = regexp.MustCompile(literal)
-	plainWord = regexp.MustCompile(`^[a-z]+$`)
-	reference = regexp.MustCompile(`^["']?\{\{[^{}]*\}?\}?["']?$`)
+	namedPair = pattern.New(`([A-Za-z_][\w.-]*)(\\*["']?\s*[:=]+\s*)`)
+	flagPair  = pattern.New(`(--?[A-Za-z][\w.-]*)(["']\s*,\s*)`)
+	pairValue = pattern.New(literal)
+	plainWord = pattern.New(`^[a-z]+$`)
+	reference = pattern.New(`^["']?\{\{[^{}]*\}?\}?["']?$`)
 )
 
 // Pairs masks the values of secret-looking names in text that is no strict JSON: NAME=value, name: value, {'name': 'value'},
 // ['--name', 'value'].
 func Pairs(s string) string {
-	return pairsOf(flagPair, pairsOf(namedPair, s))
+	return pairsOf(flagPair(), pairsOf(namedPair(), s))
 }
 
 // pairsOf looks for names first, and at a value only behind a secret one: values that are names themselves would be read over and over.
@@ -30,7 +32,7 @@ func pairsOf(re *regexp.Regexp, s string) string {
 		if m[0] < last || !endsSecret(s[m[2]:m[3]]) {
 			continue
 		}
-		value := pairValue.FindString(s[m[1]:])
+		value := pairValue().FindString(s[m[1]:])
 		if value == "" || harmless(s[m[4]:m[5]], value, s[m[1]+len(value):]) {
 			continue
 		}
@@ -64,8 +66,8 @@ func harmless(between, value, rest string) bool {
 	case "", "true", "false", "null", "None":
 		return true
 	}
-	prose := strings.Contains(between, ":") && strings.HasPrefix(rest, " ") && plainWord.MatchString(value)
-	return prose || reference.MatchString(value) || strings.HasPrefix(strings.TrimLeft(value, `\"'`), strings.TrimSuffix(Removed, "]"))
+	prose := strings.Contains(between, ":") && strings.HasPrefix(rest, " ") && plainWord().MatchString(value)
+	return prose || reference().MatchString(value) || strings.HasPrefix(strings.TrimLeft(value, `\"'`), strings.TrimSuffix(Removed, "]"))
 }
 
 // masked keeps the quotes of a value.

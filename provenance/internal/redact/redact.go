@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // Removed stands where a secret was.
@@ -118,44 +120,44 @@ func split(name string) []string {
 	return parts
 }
 
-// pattern is the look of one kind of secret. Its last group is the secret itself.
-type pattern struct {
+// look is that of one kind of secret. The last group of its form is the secret itself.
+type look struct {
 	kind string
-	re   *regexp.Regexp
+	form func() *regexp.Regexp
 }
 
 // The looks of the secrets that Azure, Databricks and git hosting hand out. They are narrow enough to leave digests,
 // identifiers and prose alone.
-var patterns = []pattern{
-	{"private key", regexp.MustCompile(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`)},
-	{"SAS signature", regexp.MustCompile(`(?i)(?:\b|%3f|%26)(?:url)?sig(?:nature)?(?:=|%3d)([A-Za-z0-9%/+_-]{16,}=*)`)},
-	{"storage account key", regexp.MustCompile(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`)},
-	{"storage account key", regexp.MustCompile(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`)},
-	{"bearer token", regexp.MustCompile(`(?i)\b(?:bearer|basic)[ +]+([A-Za-z0-9._~+/-]{16,}=*)`)},
-	{"JSON web token", regexp.MustCompile(`\b(eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?)`)},
-	{"Databricks token", regexp.MustCompile(`\b(dapi[0-9a-f]{32}(?:-\d)?)\b`)},
-	{"Azure DevOps token", regexp.MustCompile(`\b([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b`)},
-	{"Azure DevOps token", regexp.MustCompile(`\b([a-z2-7]{52})\b`)},
-	{"Entra client secret", regexp.MustCompile(`(?:^|[^A-Za-z0-9_~.-])([A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})`)},
-	{"GitHub token", regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})`)},
-	{"AWS access key", regexp.MustCompile(`\b((?:AKIA|ASIA)[0-9A-Z]{16})\b`)},
-	{"password in a URL", regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:([^\s/@"']+)@`)},
-	{"password", regexp.MustCompile(`(?i)(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`)},
+var looks = []look{
+	{"private key", pattern.New(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`)},
+	{"SAS signature", pattern.New(`(?i)(?:\b|%3f|%26)(?:url)?sig(?:nature)?(?:=|%3d)([A-Za-z0-9%/+_-]{16,}=*)`)},
+	{"storage account key", pattern.New(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`)},
+	{"storage account key", pattern.New(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`)},
+	{"bearer token", pattern.New(`(?i)\b(?:bearer|basic)[ +]+([A-Za-z0-9._~+/-]{16,}=*)`)},
+	{"JSON web token", pattern.New(`\b(eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?)`)},
+	{"Databricks token", pattern.New(`\b(dapi[0-9a-f]{32}(?:-\d)?)\b`)},
+	{"Azure DevOps token", pattern.New(`\b([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b`)},
+	{"Azure DevOps token", pattern.New(`\b([a-z2-7]{52})\b`)},
+	{"Entra client secret", pattern.New(`(?:^|[^A-Za-z0-9_~.-])([A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})`)},
+	{"GitHub token", pattern.New(`\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})`)},
+	{"AWS access key", pattern.New(`\b((?:AKIA|ASIA)[0-9A-Z]{16})\b`)},
+	{"password in a URL", pattern.New(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:([^\s/@"']+)@`)},
+	{"password", pattern.New(`(?i)(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`)},
 }
 
 // Text masks what looks like a secret.
 func Text(s string) string {
-	for _, p := range patterns {
+	for _, p := range looks {
 		s = p.mask(s)
 	}
 	return s
 }
 
 // mask replaces the last group of each match.
-func (p pattern) mask(s string) string {
+func (p look) mask(s string) string {
 	var out strings.Builder
 	last := 0
-	for _, m := range p.re.FindAllStringSubmatchIndex(s, -1) {
+	for _, m := range p.form().FindAllStringSubmatchIndex(s, -1) {
 		from, to := m[len(m)-2], m[len(m)-1]
 		if from < last || s[from:to] == Removed {
 			continue
@@ -189,8 +191,8 @@ func Find(data []byte, known ...string) []string {
 			kinds = append(kinds, kind)
 		}
 	}
-	for _, p := range patterns {
-		for _, m := range p.re.FindAllStringSubmatch(text, -1) {
+	for _, p := range looks {
+		for _, m := range p.form().FindAllStringSubmatch(text, -1) {
 			if m[len(m)-1] != Removed {
 				add(p.kind)
 			}

@@ -3,13 +3,14 @@ package redact
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
 
 // plainStep is a key that a path may repeat.
-var plainStep = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+var plainStep = pattern.New(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Where is the JSON path of the first text in which Find finds something, or nothing. Keys that may hold a secret themselves
 // are not repeated.
@@ -50,7 +51,7 @@ func whereIn(path string, object map[string]any, known []string) string {
 	for _, key := range keys {
 		at := key
 		isSecret := len(Find([]byte(key), known...)) > 0
-		if isSecret || !plainStep.MatchString(key) {
+		if isSecret || !plainStep().MatchString(key) {
 			at = "[…]"
 		}
 		if path != "" {
