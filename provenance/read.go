@@ -29,6 +29,9 @@ func Read(s Statement) (Record, error) {
 	if r.err == nil {
 		r.err = r.record.complete()
 	}
+	if r.err == nil {
+		r.err = r.record.consistent(s)
+	}
 	if r.err != nil {
 		return Record{}, Refuse("statement.malformed", "", "the statement does not follow its build type: %v", r.err)
 	}

@@ -17,7 +17,20 @@ func (d *decider) rules(e *examined) []Finding {
 		findings = collect(slices.Concat(checkSource(p.Source, r.Commit), checkData(p.Data, r.Data, d.in.Now),
 			checkDatabricks(p.Databricks, r.Databricks), checkModel(p.Model, r.Model, d.platforms(r.Image)), checkChecks(p, r))...)
 	}
-	return append(findings, d.recheck(e)...)
+	if findings = append(findings, d.recheck(e)...); len(findings) > 0 {
+		return findings
+	}
+	return collect(contradiction(e.record))
+}
+
+// contradiction holds the record against itself, where no rule that names what is wrong has found anything.
+func contradiction(r provenance.Record) *Finding {
+	err := r.Contradiction()
+	if err == nil {
+		return nil
+	}
+	return &Finding{Code: "statement.contradiction", Detail: "the record contradicts itself: " + err.Error(),
+		Hint: "who signed it wrote it with another program, or by hand: ask them how"}
 }
 
 func checkSource(rule *SourceRule, c provenance.Commit) []*Finding {
