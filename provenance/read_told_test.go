@@ -52,7 +52,9 @@ func TestReadTold(t *testing.T) {
 // TestReadOneThingOnly: a statement that says one thing in two ways is none of ours, whoever signed it.
 func TestReadOneThingOnly(t *testing.T) {
 	byproducts := func(s *Statement) *[]slsa1.ResourceDescriptor { return &s.Predicate.RunDetails.Byproducts }
-	dependencies := func(s *Statement) *[]slsa1.ResourceDescriptor { return &s.Predicate.BuildDefinition.ResolvedDependencies }
+	dependencies := func(s *Statement) *[]slsa1.ResourceDescriptor {
+		return &s.Predicate.BuildDefinition.ResolvedDependencies
+	}
 	index := func(t *testing.T, list []slsa1.ResourceDescriptor, name string) int {
 		i := slices.IndexFunc(list, func(d slsa1.ResourceDescriptor) bool { return d.Name == name })
 		if i < 0 {
