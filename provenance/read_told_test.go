@@ -147,13 +147,19 @@ func TestContradiction(t *testing.T) {
 		change func(*Record)
 		says   string
 	}{
-		"as it was written":       {func(*Record) {}, ""},
-		"a check is missing":      {func(r *Record) { r.Checks = r.Checks[1:] }, ""},
-		"known less":              {func(r *Record) { r.Checks[0].Value = "unknown" }, ""},
-		"another commit":          {func(r *Record) { r.Pipeline.CommitID = strings.Repeat("6", 40) }, "say that its commitId is 6666"},
-		"another copy":            {func(r *Record) { r.Model.Copies[0].Digest = digestOf(t, DirHash, "0") }, "is not the one at"},
-		"a check that says true":  {func(r *Record) { setCheck(r, CheckRoles, "true") }, "the check rolesDisjoint says true, and by the facts it is false: "},
-		"a check that says false": {func(r *Record) { setCheck(r, CheckRoles, "false") }, ""},
+		"as it was written":              {func(*Record) {}, ""},
+		"a check is missing":             {func(r *Record) { r.Checks = r.Checks[1:] }, ""},
+		"known less":                     {func(r *Record) { r.Checks[0].Value = "unknown" }, ""},
+		"another commit":                 {func(r *Record) { r.Pipeline.CommitID = strings.Repeat("6", 40) }, "say that its commitId is 6666"},
+		"another copy":                   {func(r *Record) { r.Model.Copies[0].Digest = digestOf(t, DirHash, "0") }, "is not the one at"},
+		"a check that says true":         {func(r *Record) { setCheck(r, CheckRoles, "true") }, "the check rolesDisjoint says true, and by the facts it is false: "},
+		"a pipeline that nobody saw":     {func(r *Record) { r.Pipeline.Grounds = Grounds{Basis: Observed} }, "the pipeline's builderId is said to be observed"},
+		"claims that are not there":      {func(r *Record) { r.Build.Claims = nil }, "the pipeline's builderId is said to be reported, and by the record it is declared"},
+		"a build that is not there":      {func(r *Record) { r.Build = nil }, "is said to be reported, and by the record it is declared"},
+		"training that is known better":  {func(r *Record) { r.Data[0].Grounds = r.Data[0].With("trainedOn", Observed) }, "is said to be observed, and by the record it is"},
+		"a check that is known better":   {func(r *Record) { r.Checks[0].Basis = Observed }, "the check pipelineConfirmed is said to be observed, and by the record it is reported"},
+		"a pipeline that is known worse": {func(r *Record) { r.Pipeline.Grounds = Grounds{Basis: Declared} }, ""},
+		"a check that says false":        {func(r *Record) { setCheck(r, CheckRoles, "false") }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := write(t, example(t)...)

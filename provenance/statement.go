@@ -35,11 +35,15 @@ type Statement struct {
 }
 
 // Bytes is the statement as deterministic JSON: the same facts give the same bytes. They are valid for in-toto's own
-// protobuf types, or there is an error.
+// protobuf types, or there is an error; more than [MaxStatement] are a *Refused.
 func (s Statement) Bytes() ([]byte, error) {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("write statement: %w", err)
+	}
+	if len(data) > MaxStatement { // nobody could read it
+		return nil, Refuse("statement.large", "record fewer or larger folders, and leave long parameters out of the run",
+			"the statement has %d bytes, more than the limit of %d", len(data), MaxStatement)
 	}
 	return data, validate(data, protojson.UnmarshalOptions{})
 }
