@@ -15,10 +15,11 @@
 // on that it names; else the time of the commit's file does.
 //
 // Compared are the files, their sizes, deletion vectors and partition values, the protocol, the table's id, its schema, its
-// partition columns and its configuration. Partition values are compared as text, and where texts differ by their types:
-// writers spell a value in several ways. It is a warning, and no refusal, where it cannot be told whether two values are the
-// same: a timestamp with a zone and one without, which are not the same in UTC; binary, escaped and not; a type that is not
-// known; values that a checkpoint has as partitionValues_parsed only.
+// partition columns and its configuration. Partition values are compared as text, and where texts differ by the types that they
+// have in the version: writers spell a value in several ways. It is a warning, and no refusal, where it cannot be told whether
+// two values are the same: a timestamp with a zone and one without, which are not the same in UTC; binary, escaped and not; a
+// type that is not known; values that a checkpoint has as partitionValues_parsed only. An error it is where they differ, and
+// where their types were others when they were written.
 //
 // What a checkpoint has beyond partition values is not compared: statistics, and partitionValues_parsed beside
 // partitionValues. A reader that skips files by forged ones could read fewer rows. Every file of the log that defines the
