@@ -176,7 +176,7 @@ func (l localFolder) List(ctx context.Context, yield func(Object) error) error {
 	if err := l.samePlace(root); err != nil {
 		return err
 	}
-	if err := (walk{ctx, l, root, yield}).folder("", nil); err != nil {
+	if err := newWalk(ctx, l, root, yield).folder("", place{}); err != nil {
 		return err
 	}
 	return l.samePlace(root)
