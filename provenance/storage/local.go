@@ -168,7 +168,7 @@ func (l localFolder) List(ctx context.Context, yield func(Object) error) error {
 	if l.single {
 		return l.listSingle(yield)
 	}
-	root, err := os.OpenRoot(l.path)
+	root, err := openRoot(l.path)
 	if err != nil {
 		return unreadable(err)
 	}
@@ -180,6 +180,14 @@ func (l localFolder) List(ctx context.Context, yield func(Object) error) error {
 		return err
 	}
 	return l.samePlace(root)
+}
+
+// openRoot opens a folder. Opening what is none could wait for a writer, and would not say what is wrong.
+func openRoot(path string) (*os.Root, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
+	}
+	return os.OpenRoot(path)
 }
 
 // listSingle yields the one file.

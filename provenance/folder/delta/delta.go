@@ -40,6 +40,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -79,14 +80,15 @@ type Table struct {
 	source   replay                    // where their names can be read again
 }
 
-// Is tells whether f has a Delta log. It looks at one file of it.
+// Is tells whether f has a Delta log. It looks at one file of it. A file that is called like the log is none: who reads tables finds
+// no commits below it, and a storage that knows no folders shows none.
 func Is(ctx context.Context, f storage.Folder) (bool, error) {
 	found := errors.New("found")
 	err := storage.Sub(f, logDir).List(ctx, func(storage.Object) error { return found })
 	switch {
 	case errors.Is(err, found):
 		return true, nil
-	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return false, nil
 	}
 	return false, fmt.Errorf("looking whether it is a Delta table: %w", err)
