@@ -153,6 +153,9 @@ func (p process) action(wantArgs int, do func(*job) error) cli.ActionFunc {
 		if err := checkFlags(c); err != nil {
 			return err
 		}
+		if timeout := c.Duration("timeout"); timeout <= 0 {
+			return provenance.Misuse("leave it out for 30 minutes, or give it time: 90s, 2h", "--timeout is %v, in which nothing can be done", timeout)
+		}
 		if err := p.checkCredentials(); err != nil {
 			return err
 		}

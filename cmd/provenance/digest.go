@@ -174,9 +174,31 @@ func (d *digester) folder(uri string) (report.Digested, error) {
 
 // samePath tells whether two names are of one file.
 func samePath(a, b string) bool {
-	x, errX := filepath.Abs(a)
-	y, errY := filepath.Abs(b)
-	return errX == nil && errY == nil && x == y
+	x, okX := realPath(a)
+	y, okY := realPath(b)
+	return okX && okY && x == y
+}
+
+// realPath is where a name leads to, links resolved as far as there is something. A .. out of a link is what it is for the system,
+// so nothing is made clean before.
+func realPath(name string) (string, bool) {
+	if !filepath.IsAbs(name) {
+		here, err := os.Getwd()
+		if err != nil {
+			return "", false
+		}
+		name = here + string(filepath.Separator) + name
+	}
+	for dir, rest := name, ""; ; {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, rest), true
+		}
+		parent, last := filepath.Split(strings.TrimRight(dir, string(filepath.Separator)))
+		if parent == "" || parent == dir {
+			return "", false
+		}
+		dir, rest = parent, filepath.Join(last, rest)
+	}
 }
 
 // outside refuses to write into the folder that is read: it would be another one at once.
@@ -194,19 +216,12 @@ func inFolder(name, folder string) bool {
 	if strings.Contains(folder, "://") {
 		return false
 	}
-	absolute, err := filepath.Abs(name)
-	if err != nil {
+	real, ok := realPath(name)
+	if !ok {
 		return false
 	}
-	for dir := absolute; ; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			rest, err := filepath.Rel(filepath.FromSlash(folder), filepath.Join(real, strings.TrimPrefix(absolute, dir)))
-			return err == nil && filepath.IsLocal(rest)
-		}
-		if dir == filepath.Dir(dir) {
-			return false
-		}
-	}
+	rest, err := filepath.Rel(filepath.FromSlash(folder), real)
+	return err == nil && filepath.IsLocal(rest)
 }
 
 // list writes a listing.
@@ -306,7 +321,8 @@ func createWith(name string, write func(io.Writer) error) error {
 	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
 		return provenance.Misuse("name a file", "%s is there, and is no file", name)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	dir, base := filepath.Split(name) // as it is: the system, not a clean path, says where a .. leads to
+	f, err := os.CreateTemp(cmp.Or(dir, "."), "."+base+"-*")
 	if err != nil {
 		return provenance.Misuse("", "%s cannot be written: %v", name, errors.Unwrap(err))
 	}

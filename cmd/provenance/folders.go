@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -101,9 +102,12 @@ func (j *job) openData(ctx context.Context, uri string, at time.Time) (openFolde
 	return openFolder{table, base, table}, nil
 }
 
-// folderOptions are for reading the folder at uri.
+// folderOptions are for reading the folder at uri. Temporary files must not lie there: they would be listed, and change.
 func (j *job) folderOptions(uri string) (folder.Options, error) {
 	dir, err := j.scratch.sub()
+	if err == nil && inFolder(dir, uri) {
+		err = provenance.Misuse("let TMPDIR name a place outside of it", "the temporary files in %s lie in the folder that is read, %s", os.TempDir(), uri)
+	}
 	o := folder.Options{Dir: dir, Warn: func(warning string) { j.say("warning: %s: %s", uri, warning) }}
 	if j.progress != nil {
 		o.Progress = j.progress.of(uri)

@@ -115,7 +115,18 @@ def place(uri: str, path: str) -> str:
     if parts.scheme not in ("abfss", "https") or not parts.hostname or parts.fragment or (parts.scheme == "abfss") != bool(parts.username):
         raise Misused("the URI is no abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH/")
     container = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{container}{parts.hostname}" + quote(unquote(parts.path), safe="$&+,/:;=@").rstrip("/") + "/"
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(":443")
+    return f"{parts.scheme}://{container}{host}" + encoded(parts.path).rstrip("/") + "/"
+
+
+def encoded(path: str) -> str:
+    """A path percent-encoded in one way. It names bytes of UTF-8: others would become another name here than elsewhere."""
+    if re.search("%(?![0-9A-Fa-f]{2})", path):
+        raise Misused("the URI has a percent sign that is no escape; write it as %25")
+    try:
+        return quote(unquote(path, errors="strict"), safe="$&+,/:;=@")
+    except UnicodeError:
+        raise Misused("the path of the URI is not UTF-8; percent-encode the bytes of UTF-8") from None
 
 
 def clear(root: bytes, output: str) -> None:

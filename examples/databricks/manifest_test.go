@@ -73,6 +73,8 @@ func bad(t *testing.T) []sparkCase {
 		{name: "a SAS", Path: inside, URI: "abfss://c@a.dfs.core.windows.net/p/?sig=secret", misused: "the URI has a query or a password in it; write it without"},
 		{name: "a password", Path: inside, URI: "https://u:secret@a.blob.core.windows.net/p/", misused: "the URI has a query or a password in it; write it without"},
 		{name: "another scheme", Path: inside, URI: "dbfs:/mnt/p", misused: "the URI is no abfss://"},
+		{name: "no UTF-8", Path: inside, URI: "abfss://c@a.dfs.core.windows.net/p%ff/", misused: "the path of the URI is not UTF-8"},
+		{name: "no escape", Path: inside, URI: "abfss://c@a.dfs.core.windows.net/100%/", misused: "a percent sign that is no escape; write it as %25"},
 		{name: "no container", Path: inside, URI: "abfss://a.dfs.core.windows.net/p/", misused: "the URI is no abfss://"},
 	}
 }
@@ -97,7 +99,13 @@ func TestManifest(t *testing.T) {
 	for name, files := range layouts() {
 		cases = append(cases, sparkCase{name: name, Path: tree(t, files)})
 	}
-	cases = append(cases, sparkCase{name: "URI", Path: tree(t, layouts()["nested"]), URI: "abfss://lake@Contoso.dfs.core.windows.net/a b/%C3%A4(1)"})
+	for uri, written := range map[string]string{
+		"abfss://lake@Contoso.dfs.core.windows.net/a b/%C3%A4(1)": "abfss://lake@contoso.dfs.core.windows.net/a%20b/%C3%A4%281%29/",
+		"https://contoso.blob.core.windows.net:443/lake/100%25/":  "https://contoso.blob.core.windows.net/lake/100%25/",
+		"https://Localhost:10000/contoso/lake/p":                  "https://localhost:10000/contoso/lake/p/",
+	} {
+		cases = append(cases, sparkCase{name: uri, Path: tree(t, layouts()["nested"]), URI: uri, written: written})
+	}
 	cases = append(cases, bad(t)...)
 	cases = append(cases, commands(t)...)
 	for i := range cases {
@@ -124,6 +132,7 @@ type sparkCase struct {
 	Argv    []string `json:"argv,omitempty"`
 
 	name                     string
+	written                  string // the URI, in the digest file
 	refused, misused, failed string
 	status                   int
 	stdout, stderr           string
@@ -213,7 +222,7 @@ func (c sparkCase) checkDigestFile(t *testing.T, program string) {
 		real, err := filepath.EvalSymlinks(c.Path)
 		must(t, err)
 		want = changed.ReplaceAllString(want, "") // which a storage does not tell
-		want = strings.Replace(want, real+"/", "abfss://lake@contoso.dfs.core.windows.net/a%20b/%C3%A4%281%29/", 1)
+		want = strings.Replace(want, real+"/", c.written, 1)
 	}
 	if got := timeless(t, spark); got != want {
 		t.Errorf("got %s\nwant %s", got, want)

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
-// maxName is the longest name of a file, in bytes; PATH_MAX of Linux, and four times Azure's 1,024 characters. maxETag bounds
-// what nobody specifies; Azure's have 17 bytes.
-const maxName, maxETag = 4096, 256
+// maxName is the longest name of a file, in bytes. maxETag bounds what nobody specifies; Azure's have 17 bytes.
+const maxName, maxETag = storage.MaxName, 256
 
 // checkName refuses a name that a manifest or an index cannot hold.
 func checkName(name string) error {

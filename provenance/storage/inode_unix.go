@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// inodeOf tells a file from another one that was put in its place.
-func inodeOf(info fs.FileInfo) (device, inode uint64) {
+// placeOf tells a file from another one that was put in its place.
+func placeOf(info fs.FileInfo) place {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return uint64(stat.Dev), uint64(stat.Ino)
+		return place{uint64(stat.Dev), uint64(stat.Ino)}
 	}
-	return 0, 0
+	return place{}
 }

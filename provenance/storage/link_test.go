@@ -30,6 +30,43 @@ func TestLocalLinksInThePathAreResolved(t *testing.T) {
 	wantMisused(t, err, "does not exist")
 }
 
+// TestLocalWayBackOutOfALink is another way for the system than for who reads the path.
+func TestLocalWayBackOutOfALink(t *testing.T) {
+	dir := tree(t, map[string]string{"here/data/a": "near", "far/data/a": "far", "far/in/a": "in"})
+	must(t, os.Symlink("../far/in", filepath.Join(dir, "here", "lnk")))
+	t.Chdir(dir + "/here")
+	const behind = " has a .. behind "
+	for path, want := range map[string]string{
+		"lnk/../data":                    "lnk/../data" + behind + "lnk, which is a symbolic link",
+		"./lnk/../../here":               behind + "lnk,",
+		"data/../lnk//./../data":         behind + "lnk,",
+		dir + "/here/lnk/../data":        behind + dir + "/here/lnk,",
+		"lnk/in/../../data":              behind + "lnk,",
+		"lnk/../data?sv=1&sig=secret":    "lnk/../data?…" + behind + "lnk,",
+		dir + "/far/../here/lnk/../data": behind + dir + "/here/lnk,",
+	} {
+		_, err := Open(t.Context(), path, Options{})
+		wantMisused(t, err, want)
+	}
+	for path, want := range map[string]string{"data/../data": "near", "../here/data": "near"} {
+		if got := contents(t, open(t, path, Options{})); got["a"] != want {
+			t.Errorf("%s holds %q", path, got)
+		}
+	}
+}
+
+// TestLocalWayBackOutOfTheWorkingFolder leads to where the folder lies, not to where the link lies through which the shell came.
+func TestLocalWayBackOutOfTheWorkingFolder(t *testing.T) {
+	dir := tree(t, map[string]string{"data/a": "near", "far/data/a": "far", "far/in/a": "in"})
+	must(t, os.Symlink("far/in", filepath.Join(dir, "lnk")))
+	t.Chdir(dir + "/lnk")
+	t.Setenv("PWD", dir+"/lnk")
+	f := open(t, "../data", Options{})
+	if got := contents(t, f); f.URI() != dir+"/far/data/" || got["a"] != "far" {
+		t.Errorf("%s holds %q", f.URI(), got)
+	}
+}
+
 // swapped moves a folder away and puts a link to another one into its place.
 func swapped(path, target string) error {
 	return errors.Join(os.Rename(path, path+"-moved"), os.Symlink(target, path))
@@ -52,6 +89,22 @@ func TestLocalFolderThatIsSwapped(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLocalFileWhoseFolderIsSwapped puts a link into the path of an open file, one in the place of another.
+func TestLocalFileWhoseFolderIsSwapped(t *testing.T) {
+	dir := tree(t, map[string]string{"a/b/f": "good", "evil/f": "evil"})
+	f := open(t, dir+"/a/b/f", Options{})
+	o := list(t, f)["f"]
+	must(t, swapped(dir+"/a/b", dir+"/evil"))
+	const want = "/a/b/f is another file than the one that was opened"
+	wantRefused(t, f.List(t.Context(), func(Object) error { return nil }), "data.changed", dir+want)
+	_, err := read(t.Context(), f, o)
+	wantRefused(t, err, "data.changed", "the file f changed after it was listed")
+	must(t, os.Remove(dir+"/a/b"))
+	must(t, os.Symlink(dir+"/a/b-moved", dir+"/a/b"))
+	_, err = read(t.Context(), f, o) // the very file, but the path is no longer what the record would say
+	wantRefused(t, err, "data.changed", dir+want)
 }
 
 // TestLocalSubfolderThatIsSwapped puts a link to a folder outside, or inside, into the place of a folder that is listed.

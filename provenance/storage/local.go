@@ -29,30 +29,34 @@ func openLocal(path string, o Options) (Folder, error) {
 	if path == "" {
 		return nil, provenance.Misuse("", "the path of the folder is empty")
 	}
+	name, query := shownPath(path)
+	if link := linkBeforeDots(path); link != "" {
+		link, _ = shownPath(link)
+		return nil, provenance.Misuse("name the folder that is meant without ..", "%s has a .. behind %s, which is a symbolic link", name, link)
+	}
 	abs, info, err := resolve(path)
-	path, query := withoutQuery(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, provenance.Misuse(missingHint(query), "%s does not exist", path)
+		return nil, provenance.Misuse(missingHint(query), "%s does not exist", name)
 	case err != nil && query != "":
-		return nil, provenance.Misuse(missingHint(query), "%s cannot be read", path)
+		return nil, provenance.Misuse(missingHint(query), "%s cannot be read", name)
 	case err != nil:
 		return nil, unreadable(err)
 	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, provenance.Misuse(linkHint(abs), "%s is a symbolic link", path)
+		return nil, provenance.Misuse(linkHint(abs), "%s is a symbolic link", name)
 	case info.IsDir():
 		return localFolder{abs, false, o.localWorkers()}, nil
 	case !info.Mode().IsRegular():
-		return nil, provenance.Misuse("", "%s is %s, neither a file nor a folder", path, kind(info.Mode()))
+		return nil, provenance.Misuse("", "%s is %s, neither a file nor a folder", name, kind(info.Mode()))
 	case os.IsPathSeparator(path[len(path)-1]):
-		return nil, provenance.Misuse("leave out the slash at the end", "%s is a file, not a folder", path)
+		return nil, provenance.Misuse("leave out the slash at the end", "%s is a file, not a folder", name)
 	}
 	return localFolder{abs, true, 1}, nil
 }
 
 // resolve is the absolute path without links before its last component, and what is there.
 func resolve(path string) (string, fs.FileInfo, error) {
-	abs, err := filepath.Abs(path)
+	abs, err := absolute(path)
 	if err != nil {
 		return "", nil, err
 	}
@@ -65,6 +69,37 @@ func resolve(path string) (string, fs.FileInfo, error) {
 	return abs, info, err
 }
 
+// absolute is a clean path from the root. The shell may have come to the working folder through a link, out of which .. does not lead.
+func absolute(path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path), nil
+	}
+	here, err := os.Getwd()
+	if err == nil {
+		here, err = filepath.EvalSymlinks(here)
+	}
+	return filepath.Join(here, path), err
+}
+
+// linkBeforeDots is the first link in a path out of which a .. would lead: to where its target lies, for the system, and to where the
+// link lies, in a path that is made clean. Empty: there is none.
+func linkBeforeDots(path string) string {
+	end := 0
+	for part := range strings.SplitSeq(filepath.ToSlash(path), "/") {
+		before := filepath.Clean(path[:end])
+		if part == ".." && isLink(before) {
+			return before
+		}
+		end = min(end+len(part)+1, len(path))
+	}
+	return ""
+}
+
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
+
 // withoutQuery cuts what could be a shared access signature from what is taken for a path because it is no URI: the scheme is
 // mistyped, or there is a space in front of it.
 func withoutQuery(path string) (shown, query string) {
@@ -73,6 +108,15 @@ func withoutQuery(path string) (shown, query string) {
 		return redact.Text(path), ""
 	}
 	return redact.Text(path[:at[0]]), path[at[0]:]
+}
+
+// shownPath is a path for a message: of what could be a query, only that there is one.
+func shownPath(path string) (shown, query string) {
+	shown, query = withoutQuery(path)
+	if query != "" {
+		shown += queryMark().FindString(query) + "…"
+	}
+	return shown, query
 }
 
 var queryMark = pattern.New(`(?i)\?|%3f`)
@@ -124,7 +168,7 @@ func (l localFolder) List(ctx context.Context, yield func(Object) error) error {
 	if l.single {
 		return l.listSingle(yield)
 	}
-	root, err := os.OpenRoot(l.path)
+	root, err := openRoot(l.path)
 	if err != nil {
 		return unreadable(err)
 	}
@@ -132,10 +176,18 @@ func (l localFolder) List(ctx context.Context, yield func(Object) error) error {
 	if err := l.samePlace(root); err != nil {
 		return err
 	}
-	if err := (walk{ctx, l, root, yield}).folder("", nil); err != nil {
+	if err := newWalk(ctx, l, root, yield).folder("", place{}); err != nil {
 		return err
 	}
 	return l.samePlace(root)
+}
+
+// openRoot opens a folder. Opening what is none could wait for a writer, and would not say what is wrong.
+func openRoot(path string) (*os.Root, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.ENOTDIR}
+	}
+	return os.OpenRoot(path)
 }
 
 // listSingle yields the one file.
@@ -146,6 +198,9 @@ func (l localFolder) listSingle(yield func(Object) error) error {
 	}
 	name := filepath.Base(l.path)
 	if err := l.checkRegular(name, info.Mode()); err != nil {
+		return err
+	}
+	if err := l.checkParent(); err != nil {
 		return err
 	}
 	return yield(objectOf(name, info))
@@ -161,16 +216,30 @@ func (l localFolder) samePlace(root *os.Root) error {
 	if err != nil {
 		return unreadable(err)
 	}
+	if !os.SameFile(here, there) {
+		return l.moved("folder")
+	}
+	return l.checkParent()
+}
+
+// checkParent refuses a path that leads through a link by now.
+func (l localFolder) checkParent() error {
 	parent := filepath.Dir(l.path)
 	resolved, err := filepath.EvalSymlinks(parent)
-	if err != nil {
+	switch {
+	case err != nil:
 		return unreadable(err)
+	case resolved == parent:
+		return nil
+	case l.single:
+		return l.moved("file")
 	}
-	if resolved != parent || !os.SameFile(here, there) {
-		return changedError{&provenance.Refused{Code: "data.changed", Hint: "the folder must not be moved while it is recorded",
-			Detail: l.URI() + " is another folder than the one that was opened"}}
-	}
-	return nil
+	return l.moved("folder")
+}
+
+func (l localFolder) moved(what string) error {
+	return changedError{&provenance.Refused{Code: "data.changed", Hint: "the folder must not be moved while it is recorded",
+		Detail: fmt.Sprintf("%s is another %s than the one that was opened", l.URI(), what)}}
 }
 
 func (l localFolder) checkRegular(name string, mode fs.FileMode) error {
@@ -181,9 +250,13 @@ func (l localFolder) checkRegular(name string, mode fs.FileMode) error {
 		"%s in %s is %s, and only files can be recorded", name, l.URI(), kind(mode))
 }
 
+// place is where a file or a folder lies on this machine.
+type place struct{ device, inode uint64 }
+
 func objectOf(name string, info fs.FileInfo) Object {
 	o := Object{Name: name, Size: info.Size(), Modified: info.ModTime().UTC(), Changed: changedAt(info)}
-	o.device, o.Inode = inodeOf(info)
+	p := placeOf(info)
+	o.device, o.Inode = p.device, p.inode
 	return o
 }
 
@@ -204,6 +277,9 @@ func (l localFolder) Open(_ context.Context, o Object) (io.ReadCloser, error) {
 	now, err := reader.check()
 	if err == nil && now.Changed != o.Changed {
 		err = changed(o.Name, "changed after it was listed")
+	}
+	if err == nil && l.single {
+		err = l.checkParent()
 	}
 	if err != nil {
 		file.Close()

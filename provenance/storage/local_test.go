@@ -109,6 +109,35 @@ func TestLocalPathsThatAreMistakes(t *testing.T) {
 	}
 }
 
+// TestLocalNamesThatLookLikeQueries are names like others, where there is such a file.
+func TestLocalNamesThatLookLikeQueries(t *testing.T) {
+	names := []string{"?x", "%3fx", "a?sv=1&sig=secret", "sub/?x", "?"}
+	files := map[string]string{}
+	for _, name := range names {
+		files[name] = "1"
+	}
+	t.Chdir(tree(t, files))
+	for _, name := range append(names, "./?x", "sub/../?x") {
+		if got := contents(t, open(t, name, Options{})); len(got) != 1 || got[filepath.Base(name)] != "1" {
+			t.Errorf("%s holds %q", name, got)
+		}
+	}
+	for path, want := range map[string]string{
+		"?x/":                          "?… is a file, not a folder",
+		"?sig=secret":                  "?… does not exist",
+		"%3Fsig=secret":                "%3F… does not exist",
+		"data?sv=1&sig=secret":         "data?… does not exist",
+		"a?sv=1&sig=secret/secret":     "a?… cannot be read",
+		"?" + strings.Repeat("x", 300): "?… cannot be read",
+	} {
+		_, err := Open(t.Context(), path, Options{})
+		wantMisused(t, err, want)
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error shows the query: %v", path, err)
+		}
+	}
+}
+
 func TestLocalSpecialFilesAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		kind string

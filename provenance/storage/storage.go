@@ -9,7 +9,9 @@
 // Nothing is followed and nothing is skipped silently. Directories, and the zero-byte blobs that mark directories, are not
 // files. A symbolic link, a device, a socket or a pipe inside a local folder is refused: its target may lie outside the
 // folder and move without a file in it changing, so a digest of the folder would promise more than it holds. Links on the
-// way to a local folder are resolved when it is opened: [Folder.URI] says where the bytes really lie.
+// way to a local folder are resolved when it is opened: [Folder.URI] says where the bytes really lie. A .. behind one is refused:
+// it leads elsewhere for the system than for who reads the path. A single file is not read through a link that came into its
+// path later.
 //
 // Names and URIs in Azure's forms are percent-decoded: a blob "100%" is written 100%25. A SAS in a URI is used, and never
 // appears in URI(), in an error or in a log.

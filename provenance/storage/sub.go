@@ -10,7 +10,7 @@ import (
 
 // Sub is the folder called dir inside f: a slash-separated name, without a slash at its end. Azure is asked for the blobs
 // below it only. What does not exist there lists nothing; a local folder that does not exist cannot be listed, and the
-// error is fs.ErrNotExist. Objects of Sub are named relative to it.
+// error is fs.ErrNotExist, or syscall.ENOTDIR where something else is called so. Objects of Sub are named relative to it.
 func Sub(f Folder, dir string) Folder {
 	switch f := f.(type) {
 	case localFolder:

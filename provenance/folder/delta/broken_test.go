@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/seed-3480f271/provenance/provenance/storage"
@@ -182,6 +183,22 @@ func TestNoTable(t *testing.T) {
 	writeLog(t, dir, "_last_checkpoint", "{}")
 	_, err = openTable(t, dir, At{})
 	wantRefused(t, err, "no version of it can be read")
+	dir = t.TempDir()
+	path := filepath.Join(dir, logDir)
+	for what, make := range map[string]func() error{
+		"file": func() error { return os.WriteFile(path, nil, 0o600) },
+		"pipe": func() error { return syscall.Mkfifo(path, 0o600) },
+		"link": func() error { return os.Symlink("/dev/null", path) },
+	} {
+		if err := errors.Join(os.RemoveAll(path), make()); err != nil {
+			t.Fatal(err)
+		}
+		if is, err := Is(t.Context(), openFolder(t, dir)); is || err != nil {
+			t.Errorf("a %s called like the log: %v, %v", what, is, err)
+		}
+		_, err = openTable(t, dir, At{})
+		wantRefused(t, err, "is no Delta table: its _delta_log is no folder")
+	}
 }
 
 // TestBeyondLimits: a log that may be valid is not refused, and not read either.

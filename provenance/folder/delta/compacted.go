@@ -114,9 +114,6 @@ func (o *compactions) finish(s *state) error {
 
 // compare refuses a compacted log that leads to another state than its commits did.
 func (c *compaction) compare(s *state) error {
-	if err := s.canRead(); err != nil {
-		return err
-	}
 	what, total := "", s.active.total
 	switch {
 	case s.protocol == nil || s.metadata == nil:
@@ -125,13 +122,18 @@ func (c *compaction) compare(s *state) error {
 		what = "their protocols or metaData differ"
 	case c.files[whole] == total[whole]:
 		return nil
+	case c.files[bare] != total[bare]:
+		what = "they have other files, sizes or deletion vectors"
 	case s.reading == nil:
-		return errSpelling
-	case c.files[certain] != total[certain] || c.files[styles] == total[styles] && !s.reading.unknown:
-		what = "they have other files, sizes, deletion vectors or partition values"
-	default:
+		s.respelled = true
+		return nil
+	case c.files[certain] == total[certain] && (c.files[styles] != total[styles] || s.reading.unknown):
 		s.warn("partition values could not be compared between the compacted log %s and the commits: they are spelled differently, and may be the same", c.file.Name)
 		return nil
+	case s.retyped():
+		return errTypes
+	default:
+		what = "they have other partition values"
 	}
 	return refuseHint("no reader needs a compacted log, and it may be removed",
 		"the compacted log %s and the commits of the versions %d to %d disagree: %s", c.file.Name, c.from, c.to, what)

@@ -2,7 +2,6 @@ package delta
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,14 +41,8 @@ func (n *names) add(path string) {
 
 func (n names) String() string { return list(n.first, n.more) }
 
-// errSpelling is that partition values differ as text: the log has to be read again, to compare them by their types.
-var errSpelling = errors.New("partition values differ as text")
-
 // compare refuses a checkpoint that differs from s, which was read another way. Files that were seen are marked meanwhile.
 func (s *state) compare(ctx context.Context, l *log, c *checkpoint) ([]storage.Object, error) {
-	if err := s.canRead(); err != nil {
-		return nil, err
-	}
 	d := &difference{state: s, checkpoint: newState()}
 	files, err := l.readCheckpoint(ctx, c, func(a action) error {
 		switch {
@@ -99,11 +92,15 @@ func (d *difference) see(f fileAction) error {
 
 // judge refuses what differs, and warns of what cannot be told.
 func (d *difference) judge(c *checkpoint) error {
-	what := d.what()
-	if values := d.other.String(); values != "" && what == "" {
-		if d.state.reading == nil {
-			return errSpelling
-		}
+	what, values := d.what(), d.other.String()
+	switch {
+	case what != "" || values == "":
+	case d.state.reading == nil:
+		d.state.respelled = true
+		return nil
+	case d.state.retyped():
+		return errTypes
+	default:
 		what = "partition values differ in the files " + values
 	}
 	if what != "" {

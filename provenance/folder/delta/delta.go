@@ -15,10 +15,11 @@
 // on that it names; else the time of the commit's file does.
 //
 // Compared are the files, their sizes, deletion vectors and partition values, the protocol, the table's id, its schema, its
-// partition columns and its configuration. Partition values are compared as text, and where texts differ by their types:
-// writers spell a value in several ways. It is a warning, and no refusal, where it cannot be told whether two values are the
-// same: a timestamp with a zone and one without, which are not the same in UTC; binary, escaped and not; a type that is not
-// known; values that a checkpoint has as partitionValues_parsed only.
+// partition columns and its configuration. Partition values are compared as text, and where texts differ by the types that they
+// have in the version: writers spell a value in several ways. It is a warning, and no refusal, where it cannot be told whether
+// two values are the same: a timestamp with a zone and one without, which are not the same in UTC; binary, escaped and not; a
+// type that is not known; values that a checkpoint has as partitionValues_parsed only. An error it is where they differ, and
+// where their types were others when they were written.
 //
 // What a checkpoint has beyond partition values is not compared: statistics, and partitionValues_parsed beside
 // partitionValues. A reader that skips files by forged ones could read fewer rows. Every file of the log that defines the
@@ -39,6 +40,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -78,14 +80,15 @@ type Table struct {
 	source   replay                    // where their names can be read again
 }
 
-// Is tells whether f has a Delta log. It looks at one file of it.
+// Is tells whether f has a Delta log. It looks at one file of it. A file that is called like the log is none: who reads tables finds
+// no commits below it, and a storage that knows no folders shows none.
 func Is(ctx context.Context, f storage.Folder) (bool, error) {
 	found := errors.New("found")
 	err := storage.Sub(f, logDir).List(ctx, func(storage.Object) error { return found })
 	switch {
 	case errors.Is(err, found):
 		return true, nil
-	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return false, nil
 	}
 	return false, fmt.Errorf("looking whether it is a Delta table: %w", err)

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"syscall"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/storage"
@@ -37,10 +38,12 @@ func listLog(ctx context.Context, f storage.Folder, known func(string) bool, dir
 		}
 		return c.add(o)
 	})
-	if errors.Is(err, fs.ErrNotExist) || err == nil && c.files == 0 {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && c.files == 0:
 		return nil, refuse("%s is no Delta table: it has no %s", f.URI(), logDir)
-	}
-	if err != nil {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, refuse("%s is no Delta table: its %s is no folder", f.URI(), logDir)
+	case err != nil:
 		return nil, err
 	}
 	l.history = c.finish()

@@ -17,7 +17,8 @@ type replay struct {
 	commits []commit
 }
 
-// snapshot replays the log up to a version.
+// snapshot replays the log up to a version. Where partition values differ as text, it is read again, to compare them by the types
+// that they have for whoever reads that version: only its end tells those.
 func (l *log) snapshot(ctx context.Context, version int64) (*state, error) {
 	plan, err := l.plan(version)
 	if err != nil {
@@ -25,7 +26,7 @@ func (l *log) snapshot(ctx context.Context, version int64) (*state, error) {
 	}
 	s := newState()
 	err = s.follow(ctx, plan)
-	if errors.Is(err, errSpelling) {
+	if err == nil && s.respelled {
 		r := readingOf(s.metadata)
 		s = newState()
 		s.reading = r
@@ -37,14 +38,9 @@ func (l *log) snapshot(ctx context.Context, version int64) (*state, error) {
 // errTypes is about a log of which nobody could tell: it is no refusal.
 var errTypes = errors.New("partition columns have changed their types, and values of theirs are spelled differently: they cannot be compared")
 
-// canRead tells whether the types by which partition values are read are those of the state: what is spelled differently may be the
-// same as one type, and not as another.
-func (s *state) canRead() error {
-	if s.reading == nil || maps.Equal(s.reading.types, readingOf(s.metadata).types) {
-		return nil
-	}
-	return errTypes
-}
+// retyped tells whether partition columns have other types by now than those by which they are compared. What then differs may have
+// been the same when it was written.
+func (s *state) retyped() bool { return !maps.Equal(s.reading.types, readingOf(s.metadata).types) }
 
 // follow reads the log as planned.
 func (s *state) follow(ctx context.Context, plan replay) error {

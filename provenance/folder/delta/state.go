@@ -28,8 +28,9 @@ type state struct {
 	protocols, metadatas int   // that it has
 	limit                int   // of files
 
-	reading *reading // how partition values are compared; nil: as text
-	unread  bool     // a checkpoint has them in a form that is not read
+	reading   *reading // how partition values are compared; nil: as text
+	respelled bool     // as text they differ
+	unread    bool     // a checkpoint has them in a form that is not read
 
 	source   replay
 	log      []storage.Object  // files that define the version

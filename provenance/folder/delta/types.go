@@ -157,7 +157,13 @@ func moment(s string) (string, bool) { return spellTime(s, layouts) }
 // local is moment for dates and timestamps without a zone. One that is written with a zone is what readers differ in.
 func local(s string) (string, bool) { return spellTime(s, localLayouts) }
 
+// clockwork is what dates and timestamps look like. Go reads more than that: a comma before the fraction, a zone of 24 hours.
+var clockwork = pattern.New(`^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-7]):?[0-5][0-9]|[+-]18:?00)?)?$`)
+
 func spellTime(s string, layouts []string) (string, bool) {
+	if !clockwork().MatchString(s) {
+		return "", false
+	}
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			text := t.UTC().Truncate(time.Microsecond).Format("2006-01-02 15:04:05.999999")

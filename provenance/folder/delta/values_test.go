@@ -377,3 +377,20 @@ func TestLongSchema(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTimesThatOnlyGoReads are no spelling of a time.
+func TestTimesThatOnlyGoReads(t *testing.T) {
+	for _, text := range []string{"2020-01-01 12:30:00,5", "2020-01-01T00:00:00+24:00", "2020-01-01T00:00:00+18:30", "2020-01-01T00:00:00-23:59",
+		"2020-01-01T00:00:00+0060", "2020-01-01 00:00:00.", "2020-01-01 00:00:00.0000000000", "2020-01-01\n", "2020-01-01 00:00Z"} {
+		for kind, normal := range map[string]func(string) (string, bool){"timestamp": moment, "timestamp_ntz": local} {
+			if spelled, ok := normal(text); ok {
+				t.Errorf("%q is a %s: %s", text, kind, spelled)
+			}
+		}
+	}
+	for text, want := range map[string]string{"2020-01-01T05:00:00.5+17:59": "2019-12-31 11:01:00.5", "2020-1-1T0:0:0-1800": "2020-01-01 18:00:00", "2020-1-1 1:02": "2020-01-01 01:02:00"} {
+		if got, ok := moment(text); !ok || got != want {
+			t.Errorf("%q is %q, %v", text, got, ok)
+		}
+	}
+}

@@ -23,20 +23,24 @@ const never = math.MaxInt64
 // inCommit is the first version whose commit keeps its own time; never, if the table has not enabled that.
 func (m *metadata) inCommit() (int64, error) {
 	since, ok := m.configuration[inCommitSince]
-	switch {
-	case m.configuration[inCommitEnabled] == "" || strings.EqualFold(m.configuration[inCommitEnabled], "false"):
+	switch enabled := m.configuration[inCommitEnabled]; {
+	case enabled == "" || is(enabled, "false"):
 		return never, nil
-	case !strings.EqualFold(m.configuration[inCommitEnabled], "true"):
-		return 0, refuse("the table has the property %s: %.100q, which is neither true nor false", inCommitEnabled, m.configuration[inCommitEnabled])
+	case !is(enabled, "true"):
+		return 0, refuse("the table has the property %s: %.100q, which is neither true nor false", inCommitEnabled, enabled)
 	case !ok:
 		return 0, nil // enabled since the table was made
 	}
 	version, err := strconv.ParseInt(since, 10, 64)
-	if err != nil || version < 0 {
+	if err != nil || version < 0 || version == never {
 		return 0, refuse("the table has the property %s: %.100q, which is no version", inCommitSince, since)
 	}
 	return version, nil
 }
+
+// is tells whether a text is a word of ASCII, in letters of any case. Letters of other scripts, such as the long s of Unicode, take
+// more bytes than those that they stand for.
+func is(text, word string) bool { return len(text) == len(word) && strings.EqualFold(text, word) }
 
 // at is when the commit says that it was made; zero, if it does not. Its in-commit timestamp counts where the table keeps them.
 func (c *commitInfo) at(keeps bool) time.Time {

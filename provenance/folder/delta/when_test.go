@@ -130,7 +130,7 @@ func TestByInCommitTimestamp(t *testing.T) {
 
 // TestInCommitPropertyInCapitals: writers spell a boolean as they like, and what is none is refused.
 func TestInCommitPropertyInCapitals(t *testing.T) {
-	for value, want := range map[string]string{"TRUE": "", "True": "", "yes": "delta.enableInCommitTimestamps"} {
+	for value, want := range map[string]string{"TRUE": "", "True": "", "yes": "delta.enableInCommitTimestamps", "fal\u017fe": "delta.enableInCommitTimestamps"} {
 		dir := daily(t, "plain", 0, 8)
 		writeLog(t, dir, pad(9)+".json", inCommit(day(9))+"\n"+inCommitProtocol+"\n"+strings.ReplaceAll(enable, `"true"`, `"`+value+`"`))
 		writeLog(t, dir, pad(10)+".json", inCommit(day(30)))
@@ -166,10 +166,11 @@ func TestInCommitTimestampThatDoesNotCount(t *testing.T) {
 func TestWrongInCommitProperties(t *testing.T) {
 	const from = `,"delta.inCommitTimestampEnablementTimestamp":"%d"}`
 	for name, c := range map[string][2]string{
-		"no version":     {strings.Replace(enable, `"9"`, `"x"`, 1), "which is no version"},
-		"version to be":  {strings.Replace(enable, `"9"`, `"12"`, 1), "since version 12, which it has not"},
-		"another time":   {strings.Replace(enable, `"9"}`, `"9"`+fmt.Sprintf(from, day(8).UnixMilli()), 1), "which is not the time of the commit of version 9"},
-		"the right time": {strings.Replace(enable, `"9"}`, `"9"`+fmt.Sprintf(from, day(9).UnixMilli()), 1), ""},
+		"no version":      {strings.Replace(enable, `"9"`, `"x"`, 1), "which is no version"},
+		"no version ever": {strings.Replace(enable, `"9"`, `"9223372036854775807"`, 1), "which is no version"},
+		"version to be":   {strings.Replace(enable, `"9"`, `"12"`, 1), "since version 12, which it has not"},
+		"another time":    {strings.Replace(enable, `"9"}`, `"9"`+fmt.Sprintf(from, day(8).UnixMilli()), 1), "which is not the time of the commit of version 9"},
+		"the right time":  {strings.Replace(enable, `"9"}`, `"9"`+fmt.Sprintf(from, day(9).UnixMilli()), 1), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := daily(t, "plain", 0, 8)
