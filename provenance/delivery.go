@@ -79,6 +79,7 @@ type Approval struct {
 	Status   string    `json:"status"` // approved, rejected, pending, skipped, …
 	At       time.Time `json:"at,omitzero"`
 	Comment  string    `json:"comment,omitempty"`
+	Group    bool      `json:"group,omitempty"` // Approver is a group or a team, which is nobody in particular
 }
 
 // BuildArtifact is something that a build published.

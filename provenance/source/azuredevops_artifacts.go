@@ -103,9 +103,11 @@ func (b *devopsBuild) sum(ctx context.Context, q *devopsQuestion, a artifactAnsw
 		found.Note = fmt.Sprintf("its files are not given out: status %d", e.Status)
 		return found, nil
 	}
-	if errors.Is(err, errLargeZip) {
-		found.Note = errLargeZip.Error()
-		return found, nil
+	for _, why := range []error{errLargeZip, errManyFiles} {
+		if errors.Is(err, why) {
+			found.Note = why.Error()
+			return found, nil
+		}
 	}
 	var notHeld *notHeldArtifact
 	if errors.As(err, &notHeld) {
