@@ -110,7 +110,7 @@ func TestMLflowRun(t *testing.T) {
 			GitURL: "https://dev.azure.com/contoso/ml/_git/r", GitCommit: strings.Repeat("ab", 20),
 			Inputs: []provenance.Dataset{{Name: "mortgages", Claimed: "1f00c0de", Kind: "delta_table", Role: "training", Version: "3",
 				Source: "abfss://lake@contoso.dfs.core.windows.net/m/"}},
-			Artifacts: []provenance.Artifact{{Path: "roc.png", Size: 4, Digest: png, Stored: got.Artifacts[0].Stored}, {Path: "train.log", Size: 1}},
+			Artifacts: []provenance.Artifact{{Path: "roc.png", Size: new(int64(4)), Digest: png, Stored: got.Artifacts[0].Stored}, {Path: "train.log", Size: new(int64(1))}},
 			Started:   time.UnixMilli(1795311000000).UTC(), Ended: time.UnixMilli(1795311600000).UTC(), Answered: got.Answered,
 		}
 		if string(mlflowReadStored(t, got.Artifacts[0].Stored)) != "\x89PNG" || !strings.Contains(string(mlflowReadStored(t, got.Answer)), `"value":0.5`) {
@@ -222,7 +222,7 @@ func TestMLflowInAzureML(t *testing.T) {
 		m.URI = scheme + "://WestEurope.api.azureml.ms" + mlflowInWorkspace + "/"
 		m.Client.Transport = mlflowAt(t, "westeurope.api.azureml.ms", s)
 		got := collectMLflow(t, m)
-		if got.URI != "https://westeurope.api.azureml.ms"+mlflowInWorkspace || len(got.Artifacts) != 2 || !got.Artifacts[0].Digest.IsZero() || got.Artifacts[0].Size != 4 {
+		if got.URI != "https://westeurope.api.azureml.ms"+mlflowInWorkspace || len(got.Artifacts) != 2 || !got.Artifacts[0].Digest.IsZero() || *got.Artifacts[0].Size != 4 {
 			t.Errorf("%s: %+v", scheme, got)
 		}
 	}
@@ -470,6 +470,20 @@ func TestMLflowKeepsCredentialsAtHome(t *testing.T) {
 	}
 	if visits.Load() != 0 {
 		t.Error("the other host was asked")
+	}
+}
+
+// TestMLflowSizes: a size that the listing does not tell is none, and an empty file's is 0.
+func TestMLflowSizes(t *testing.T) {
+	s := mlflowWithRun(t, double.Run{})
+	s.Alter = func(asked string, answer map[string]any) {
+		if asked == "artifacts/list" {
+			answer["files"] = []any{map[string]any{"path": "a.bin"}, map[string]any{"path": "b.bin", "file_size": nil}, map[string]any{"path": "c.bin", "file_size": 0}}
+		}
+	}
+	got, err := json.Marshal(collectMLflow(t, mlflowOf(s, mlflowRun1)).Artifacts)
+	if want := `[{"path":"a.bin"},{"path":"b.bin"},{"path":"c.bin","size":"0"}]`; err != nil || string(got) != want {
+		t.Errorf("%s, want %s (%v)", got, want, err)
 	}
 }
 
