@@ -30,7 +30,7 @@ type DatabricksRun struct {
 type TaskRun struct {
 	Key       string `json:"key"`
 	RunID     string `json:"runId"`
-	Result    string `json:"result"`              // SUCCESS, …; "unknown" for a task without an outcome, such as a disabled one
+	Result    string `json:"result"`              // SUCCESS, …; "unknown" for a disabled task without an outcome
 	Kind      string `json:"kind,omitempty"`      // as the Jobs API calls it: notebook_task, spark_python_task, for_each_task, …
 	Runs      string `json:"runs,omitempty"`      // the notebook's path, the Python file, the wheel's entry point, …
 	From      string `json:"from,omitempty"`      // GIT or WORKSPACE: where that lies
