@@ -58,6 +58,7 @@ func StartServices(t testing.TB, n Night) *Services {
 	s.MLflow.PutRun(nightTracked(n))
 	s.built(n.Commit)
 	s.GitHub.Commit["sha"] = n.Commit
+	s.GitHub.Commit["html_url"] = "https://github.com/" + githubdouble.Repository + "/commit/" + n.Commit
 	for _, a := range s.GitHub.Activity {
 		if a["after"] == githubdouble.Commit {
 			a["after"] = n.Commit

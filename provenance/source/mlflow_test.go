@@ -756,6 +756,37 @@ func TestMLflowPlotFaults(t *testing.T) {
 	}
 }
 
+// TestMLflowAliases: what an alias is resolved to has to be called by it, where the answer tells; and to be of that model.
+func TestMLflowAliases(t *testing.T) {
+	other := []any{map[string]any{"alias_name": "challenger"}}
+	const plain, catalog = "mortgage", "ml.prod.mortgage"
+	for name, c := range map[string]struct {
+		model  string
+		fields map[string]any
+		says   string
+	}{
+		"plain":                  {plain, nil, ""},
+		"without aliases":        {plain, map[string]any{"aliases": nil}, ""},
+		"called otherwise":       {plain, map[string]any{"aliases": []any{"challenger"}}, "is not called champion"},
+		"another model":          {plain, map[string]any{"name": "other"}, `of model "other"`},
+		"in the catalog":         {catalog, nil, ""},
+		"asked in another case":  {"ML.prod.Mortgage", map[string]any{"catalog_name": "ml", "model_name": "mortgage"}, ""},
+		"another of the catalog": {catalog, map[string]any{"model_name": "other"}, `of model "ml.prod.other"`},
+		"of another schema":      {catalog, map[string]any{"schema_name": "dev"}, `of model "ml.dev.mortgage"`},
+		"called otherwise there": {catalog, map[string]any{"aliases": other}, "is not called champion"},
+		"nameless there":         {catalog, map[string]any{"model_name": nil}, `of model ""`},
+	} {
+		s := double.New(t)
+		s.PutVersion(double.Version{Name: c.model, Version: "7", Aliases: []string{"champion"}, Fields: c.fields})
+		m := mlflowOf(s, "")
+		m.ModelName, m.ModelVersion, m.Databricks = c.model, "@champion", c.model != plain
+		evidence, err := m.Collect(t.Context())
+		if (err == nil) != (c.says == "") || err != nil && (evidence != nil || mlflowKindOf(err) != "" || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+}
+
 // TestMLflowRegistered: only a version that is READY, and is the one that was asked for.
 func TestMLflowRegistered(t *testing.T) {
 	pair := map[string]any{"key": "run_id", "value": "81462"}
@@ -769,6 +800,8 @@ func TestMLflowRegistered(t *testing.T) {
 		"failed":          {map[string]any{"status": "FAILED_REGISTRATION", "status_message": "no files"}, "model.failed", "no files"},
 		"another status":  {map[string]any{"status": "MAYBE"}, "", "MAYBE"},
 		"another model":   {map[string]any{"name": "other"}, "", `of model "other"`},
+		"another case":    {map[string]any{"name": "Mortgage"}, "", `of model "Mortgage"`},
+		"no name":         {map[string]any{"name": nil}, "", `of model ""`},
 		"another version": {map[string]any{"version": "8"}, "", "about version 8"},
 		"no version":      {map[string]any{"version": nil}, "", "about version"},
 		"tags twice":      {map[string]any{"tags": []any{pair, pair}}, "", "stands twice"},
