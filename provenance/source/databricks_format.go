@@ -412,8 +412,8 @@ func (c cell) magic() string {
 func (c cell) isMarkdown() bool { return c.magic() == "md" || c.magic() == "md-sandbox" }
 
 // comparable are the lines by which two sources are compared: Markdown may begin on the line of its magic command or below.
-func (c cell) comparable() []codeLine {
-	if magic := c.magic(); c.isMarkdown() {
+func (c cell) comparable(plain bool) []codeLine {
+	if magic := c.magic(); !plain && c.isMarkdown() {
 		first := c.lines[0]
 		rest := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(first.text), "%"+magic))
 		lines := []codeLine{{"%" + magic, first.at}}
@@ -436,10 +436,10 @@ func difference(commit, run notebookSource, known ...string) string {
 	for i := range max(len(commit.cells), len(run.cells)) {
 		var a, b []codeLine
 		if i < len(commit.cells) {
-			a = commit.cells[i].comparable()
+			a = commit.cells[i].comparable(commit.plain)
 		}
 		if i < len(run.cells) {
-			b = run.cells[i].comparable()
+			b = run.cells[i].comparable(run.plain)
 		}
 		if line, has, had, differs := firstDifference(a, b, &last); differs {
 			where := fmt.Sprintf("line %d", line)

@@ -95,6 +95,14 @@ func TestNotebookDifferences(t *testing.T) {
 	}
 }
 
+// TestPlainFilesAreComparedToTheLetter: nothing in them is Markdown.
+func TestPlainFilesAreComparedToTheLetter(t *testing.T) {
+	a, b := plainSource("a.txt", []byte("%md  x\n")), plainSource("a.txt", []byte("%md\nx\n"))
+	if got := difference(a, b); got != "line 1: the commit has “%md  x”, the run had “%md”" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestNotebooksThatCannotBeRead(t *testing.T) {
 	for name, c := range map[string]struct{ file, data, says string }{
 		"old jupyter":     {"a.ipynb", `{"nbformat":3,"worksheets":[]}`, "format 3"},

@@ -155,7 +155,7 @@ func (t task) result() string {
 func (t task) ran() bool { return t.result() == success }
 
 // notRun are the outcomes of tasks that did nothing in a run that succeeded.
-var notRun = []string{"EXCLUDED", "UPSTREAM_EXCLUDED", "DISABLED", "SKIPPED", "unknown"}
+var notRun = []string{"EXCLUDED", "UPSTREAM_EXCLUDED", "DISABLED", "SKIPPED"}
 
 // runs names what the task ran.
 func (t task) runs() string {

@@ -147,6 +147,7 @@ func TestTasksThatContradict(t *testing.T) {
 		"runs":          {fields{"status": fields{"state": "RUNNING"}}, "", "the run has ended, but its task t0 is RUNNING"},
 		"no status":     {fields{"status": nil, "notebook_task": fields{"notebook_path": "/a"}}, "", "says nothing of how its task t0 ended"},
 		"half a status": {fields{"status": fields{"state": "TERMINATED"}, "notebook_task": fields{"notebook_path": "/a"}}, "", "says nothing of how its task t0 ended"},
+		"unknown":       {fields{"status": ended("unknown")}, "databricks.result", "ended with unknown"},
 		"no state":      {fields{"status": nil, "state": fields{}}, "", "says nothing of how its task t0 ended"},
 		"several kinds": {fields{"notebook_task": fields{"notebook_path": "/a"}, "spark_jar_task": fields{"main_class_name": "B"}}, "", "several kinds: notebook_task spark_jar_task"},
 		"bad time":      {fields{"run_job_task": fields{"job_id": 1}}, "databricks.missing", "does not exist"},
