@@ -9,7 +9,7 @@ import (
 func crossCheck(r Record) ([]Fact, error) {
 	facts := []Fact{}
 	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkTrackedCommit, checkNotebooks, checkCalled, checkInputs,
-		checkModel, checkCopies, checkModelRun, checkOrder, checkRoles} {
+		checkModel, checkCopies, checkModelRun, checkOrder, checkRoles, checkReview, checkRelease, checkTracking} {
 		fact, err := check(r)
 		if err != nil {
 			return nil, err

@@ -47,7 +47,12 @@ func TestCheckNotebooks(t *testing.T) {
 		}
 		return n
 	}
-	task := func(equal string) Notebook { return of("", equal, Observed) }
+	task := func(equal string) Notebook {
+		n := of("", equal, Observed)
+		n.Digest = digestOf(t, SHA256, "a")
+		return n
+	}
+	unread := Notebook{Grounds: Grounds{Basis: Reported}, Path: "not told", How: "task eval", Equal: Uncertain, Note: "it is of no known kind"}
 	called := func(equal string) Notebook { return of("/train", equal, Observed) }
 	notebooks := func(all ...Notebook) Record { return Record{Notebooks: all} }
 	is := func(name, value string, basis Basis, note string) *Fact { return &Fact{name, value, basis, note} }
@@ -67,11 +72,14 @@ func TestCheckNotebooks(t *testing.T) {
 		"somebody says it does not":  {record: notebooks(of("", Differs, Declared)), fact: is(CheckNotebook, "false", Declared, "/train: line 7")},
 	})
 	runChecks(t, checkCalled, map[string]checkCase{
-		"none":       {record: Record{}},
-		"tasks only": {record: notebooks(task(Differs))},
-		"matches":    {record: notebooks(task(Differs), called(Matches)), fact: is(CheckCalled, "true", Observed, "")},
-		"differs":    {record: notebooks(called(Matches), called(Differs)), fact: is(CheckCalled, "false", Observed, "/train: line 7")},
-		"unknown":    {record: notebooks(called(Uncertain)), fact: is(CheckCalled, "unknown", Declared, "/train: line 7")},
+		"none":                               {record: Record{}},
+		"tasks only":                         {record: notebooks(task(Differs))},
+		"matches":                            {record: notebooks(task(Differs), called(Matches)), fact: is(CheckCalled, "true", Observed, "")},
+		"differs":                            {record: notebooks(called(Matches), called(Differs)), fact: is(CheckCalled, "false", Observed, "/train: line 7")},
+		"a task's was not read":              {record: notebooks(called(Matches), unread), fact: is(CheckCalled, "unknown", Declared, "task eval: it is of no known kind")},
+		"only a task's, which was not read":  {record: notebooks(unread), fact: is(CheckCalled, "unknown", Declared, "task eval: it is of no known kind")},
+		"differs, and a task's was not read": {record: notebooks(unread, called(Differs)), fact: is(CheckCalled, "false", Observed, "/train: line 7")},
+		"unknown":                            {record: notebooks(called(Uncertain)), fact: is(CheckCalled, "unknown", Declared, "/train: line 7")},
 	})
 }
 

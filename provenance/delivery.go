@@ -79,14 +79,15 @@ type Approval struct {
 	Status   string    `json:"status"` // approved, rejected, pending, skipped, …
 	At       time.Time `json:"at,omitzero"`
 	Comment  string    `json:"comment,omitempty"`
+	Group    bool      `json:"group,omitempty"` // Approver is a group or a team, which is nobody in particular
 }
 
 // BuildArtifact is something that a build published.
 type BuildArtifact struct {
 	Name   string `json:"name"`
-	Kind   string `json:"kind,omitempty"`   // PipelineArtifact, Container
-	Size   int64  `json:"size,string"`      // as the service says; 0 when it does not
-	RootID string `json:"rootId,omitempty"` // the service's own content id, of a pipeline artifact
+	Kind   string `json:"kind,omitempty"`        // PipelineArtifact, Container
+	Size   *int64 `json:"size,omitempty,string"` // as the service says; nil when it does not
+	RootID string `json:"rootId,omitempty"`      // the service's own content id, of a pipeline artifact
 	// Digest is the dirHash of its files. Files counts them. Zero when it was not read, and Note says why.
 	Digest Digest `json:"digest,omitzero"`
 	Files  int64  `json:"files,omitempty,string"`

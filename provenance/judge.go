@@ -26,6 +26,7 @@ func (r *Record) judge() error {
 		r.forgetNames()
 	}
 	r.tieTraining()
+	r.markLate()
 	confirmed, err := r.confirm()
 	if err != nil {
 		return err

@@ -44,13 +44,14 @@ func exampleNotebook(path, by, how, equal string, digest Digest) Notebook {
 func exampleMLflow(answer, plot Stored) MLflowRun {
 	run := MLflowRun{URI: "https://mlflow.contoso.com", RunID: "4be1c0ffee0000000000000000000001", Name: "nightly", Experiment: Experiment{"3", "mortgage"}, Status: "FINISHED",
 		User: Person{Name: "svc-train"}, Parent: "4be1c0ffee0000000000000000000000",
-		Metrics: []Metric{{Name: "auc", Value: "0.8123", Step: 9, At: at(2, 18), Values: 10, Dataset: "applications", On: "9c3a1b2d", Partial: true}},
-		Params:  map[string]string{"max_depth": "7"}, Tags: map[string]string{"area": "north"},
+		Metrics: []Metric{{Name: "auc", Value: "0.8123", Step: 9, At: at(2, 18), Values: 10, Dataset: "applications", On: "9c3a1b2d", Partial: true},
+			{Name: "f1", Value: "0.7411", At: at(2, 22), Values: 1, AfterEnd: true}},
+		Params: map[string]string{"max_depth": "7"}, Tags: map[string]string{"area": "north"},
 		GitURL: "https://dev.azure.com/contoso/Mortgage/_git/mortgage", GitCommit: strings.Repeat("5", 40),
 		Inputs: []Dataset{{Name: "mortgages", Claimed: "1f00c0de", Kind: "azure_blob", Role: "training", Version: "3",
 			Source: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/part-00001.parquet"}},
 		Allowed:   []string{"https://example.com/public/"},
-		Artifacts: []Artifact{{Path: "roc.png", Size: 3000, Digest: plot.Digest, Redacted: true, Stored: plot}, {Path: "model/model.pkl", Size: 40321}},
+		Artifacts: []Artifact{{Path: "roc.png", Size: new(int64(3000)), Digest: plot.Digest, Redacted: true, Stored: plot}, {Path: "model/model.pkl", Size: new(int64(40321))}, {Path: "model/old.pkl"}},
 		Started:   at(2, 2), Ended: at(2, 19)}
 	run.Grounds, run.Answered = reported(answer)
 	return run
@@ -77,8 +78,9 @@ func exampleBuild(collection string, answer Stored) Build {
 		Queued: at(1, 59), Started: at(2, 0), Parameters: map[string]string{"area": "north"}, Trigger: map[string]string{"ci.message": "Weight recent applications"},
 		Changes:   []Change{{ID: strings.Repeat("5", 40), Subject: "Weight recent applications", Author: ada, Pusher: ada.ID, At: at(1, 10)}},
 		WorkItems: []WorkItem{{ID: "1815", Type: "User Story", Title: "Recent applications count more", State: "Active"}},
-		Approvals: []Approval{{Of: "stage test", Approver: grace, Status: "approved", At: at(1, 58), Comment: "as discussed"}},
-		Artifacts: []BuildArtifact{{Name: "model", Kind: "PipelineArtifact", Size: 40321, RootID: "0A1B2C", Digest: Digest{}, Files: 0, Note: "it is larger than 64 MiB"}},
+		Approvals: []Approval{{Of: "stage test", Approver: grace, Status: "approved", At: at(1, 58), Comment: "as discussed"},
+			{Of: "stage test", Approver: Person{Name: "[Mortgage]\\Risk"}, Status: "skipped", Group: true}},
+		Artifacts: []BuildArtifact{{Name: "model", Kind: "PipelineArtifact", Size: new(int64(40321)), RootID: "0A1B2C", Digest: Digest{}, Files: 0, Note: "it is larger than 64 MiB"}},
 		Claims:    map[string]string{"rpo_ver": strings.Repeat("5", 40), "sub": "p://contoso/Mortgage/nightly", "run_id": "4711", "def_id": "7"}}
 	b.Grounds, b.Answered = reported(answer)
 	return b

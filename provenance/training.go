@@ -30,7 +30,7 @@ type DatabricksRun struct {
 type TaskRun struct {
 	Key       string `json:"key"`
 	RunID     string `json:"runId"`
-	Result    string `json:"result"`              // SUCCESS, …; "unknown" for a task without an outcome, such as a disabled one
+	Result    string `json:"result"`              // SUCCESS, …; "unknown" for a disabled task without an outcome
 	Kind      string `json:"kind,omitempty"`      // as the Jobs API calls it: notebook_task, spark_python_task, for_each_task, …
 	Runs      string `json:"runs,omitempty"`      // the notebook's path, the Python file, the wheel's entry point, …
 	From      string `json:"from,omitempty"`      // GIT or WORKSPACE: where that lies
@@ -121,6 +121,8 @@ type Metric struct {
 	Dataset string    `json:"dataset,omitempty"` // name of the dataset that it was measured on, where the run says so
 	On      string    `json:"on,omitempty"`      // the digest that the run gives of that dataset: a claim, not one of its bytes
 	Partial bool      `json:"partial,omitempty"` // the history is too long to be kept: Values counts what was kept of it
+	// AfterEnd says that it was logged after the run had ended: not by what was run, then.
+	AfterEnd bool `json:"afterEnd,omitempty"`
 }
 
 // Dataset is an input that a run logged.
@@ -136,8 +138,8 @@ type Dataset struct {
 // Artifact is a file that a run logged.
 type Artifact struct {
 	Path   string `json:"path"`
-	Size   int64  `json:"size,string"`
-	Digest Digest `json:"digest,omitzero"` // sha256, of those that lie beside the image: small plots and curves
+	Size   *int64 `json:"size,omitempty,string"` // nil: the server does not tell
+	Digest Digest `json:"digest,omitzero"`       // sha256, of those that lie beside the image: small plots and curves
 	// Redacted says that something was taken out of it: Digest is of what lies beside the image, not of the run's file.
 	Redacted bool   `json:"redacted,omitempty"`
 	Stored   Stored `json:"-"`

@@ -96,6 +96,10 @@ func loadConfig(c *cli.Context) (config, error) {
 // Source: https://learn.microsoft.com/azure/databricks/workspace/workspace-details
 var databricksHosts = []string{".azuredatabricks.net", ".databricks.azure.cn", ".databricks.azure.us"}
 
+// azureMLHosts are where Azure ML's workspaces keep MLflow.
+// Source: https://learn.microsoft.com/azure/machine-learning/how-to-secure-workspace-vnet
+var azureMLHosts = []string{".api.azureml.ms", ".api.ml.azure.cn", ".api.ml.azure.us"}
+
 // distrust limits what a configuration file can do: it lies in the checkout, where whoever proposes a change can write. It
 // cannot send a token to any host it likes, nor write outside of the working folder; a flag can.
 func (cfg *config) distrust(file string, c *cli.Context) error {
@@ -103,7 +107,7 @@ func (cfg *config) distrust(file string, c *cli.Context) error {
 		{"databricks-host", cfg.DatabricksHost, "no workspace of Azure Databricks"}, {"mlflow-uri", cfg.MLflowURI, "neither Azure Databricks nor Azure ML"}} {
 		if place.uri != "" && !c.IsSet(place.flag) && !isAzures(place.uri) {
 			return provenance.Misuse("give it as --"+place.flag+", if it is meant",
-				"%s: %s %q is %s: a file cannot send a token there", file, place.flag, place.uri, place.what)
+				"%s: %s %q is %s: a file cannot send a token there", file, place.flag, withoutUser(place.uri), place.what)
 		}
 	}
 	if cfg.AzureDevOps != "" && cfg.AzureDevOps != azureDevOpsAuto && cfg.AzureDevOps != azureDevOpsNever || cfg.GitHubAPI != "" {
@@ -145,12 +149,26 @@ func staysHere(path string) bool {
 	return err == nil && filepath.IsLocal(below)
 }
 
-// isAzures tells whether a service is one of Azure Databricks or Azure ML, whose hosts nobody else can have.
+// isAzures tells whether a service is one of Azure Databricks or Azure ML, whose hosts nobody else can have. What listens at another
+// port there need not be the service.
 func isAzures(uri string) bool {
 	u, err := url.Parse(uri)
-	return err == nil && u.User == nil && (u.Scheme == "azureml" || u.Scheme == "https" && slices.ContainsFunc(databricksHosts, func(suffix string) bool {
-		return strings.HasSuffix(u.Hostname(), suffix)
-	}))
+	if err != nil || u.User != nil {
+		return false
+	}
+	suffixes := map[string][]string{"https": databricksHosts, "azureml": azureMLHosts}[u.Scheme]
+	host := strings.TrimSuffix(strings.ToLower(u.Host), ":443")
+	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) && len(host) > len(suffix) })
+}
+
+// withoutUser is an address without who logs in there: that may be a password.
+func withoutUser(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "…"
+	}
+	u.User = nil
+	return u.String()
 }
 
 // parseConfig reads YAML strictly: an unknown key, a key that stands twice or a second document is a mistake with its line.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,9 +56,14 @@ func openState(dir, temporaries, uri string) (_ *state, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, provenance.Misuse("", "the state cannot be kept: %v", err)
 	}
+	root, err := openStateFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() // was read only; the journal stays open
 	s := &state{}
-	if s.finder, err = readJournals(dir, temporaries, uri); err == nil {
-		if s.journal, err = os.CreateTemp(dir, journalPrefix(uri)+"*"+journalSuffix); err == nil {
+	if s.finder, err = readJournals(root, temporaries, uri); err == nil {
+		if s.journal, err = newJournal(root, uri); err == nil {
 			err = s.write([]byte(journalMagic + uri))
 		}
 	}
@@ -65,6 +72,39 @@ func openState(dir, temporaries, uri string) (_ *state, err error) {
 		return nil, fmt.Errorf("the state in %s: %w", dir, err)
 	}
 	return s, nil
+}
+
+// openStateFolder opens the folder itself: a link leads anywhere, and whoever can write beside it could put one there.
+func openStateFolder(dir string) (*os.Root, error) {
+	dir = filepath.Clean(dir) // a slash at its end would follow a link
+	here, err := os.Lstat(dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, provenance.Misuse("", "the state cannot be kept: %v", err)
+	}
+	there, err := root.Stat(".")
+	if err == nil && !os.SameFile(here, there) {
+		err = provenance.Misuse("name what it points to", "the state cannot be kept: %s is a symbolic link", dir)
+	}
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	return root, nil
+}
+
+// newJournal makes a file that was not there.
+func newJournal(root *os.Root, uri string) (*os.File, error) {
+	for {
+		name := fmt.Sprintf("%s%d%s", journalPrefix(uri), rand.Uint64(), journalSuffix)
+		file, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) // which follows no link
+		if !errors.Is(err, os.ErrExist) {
+			return file, err
+		}
+	}
 }
 
 func (s *state) close() {
@@ -82,13 +122,18 @@ func (s *state) close() {
 // ClearState removes what runs left in the folder State, once nothing has to be resumed any more. A folder that is not there
 // has nothing in it.
 func ClearState(dir string) error {
-	entries, err := os.ReadDir(dir)
+	root, err := openStateFolder(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	defer root.Close() // nothing is written
+	entries, err := fs.ReadDir(root.FS(), ".")
 	for _, e := range entries {
 		if journalName().MatchString(e.Name()) && e.Type().IsRegular() { // what else lies there is somebody else's
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+			err = errors.Join(err, root.Remove(e.Name()))
 		}
 	}
 	return err
@@ -170,8 +215,8 @@ func (s *state) count() int64 {
 }
 
 // readJournals makes an index of all journals of a folder; an empty finder when there are none.
-func readJournals(dir, temporaries, uri string) (finder, error) {
-	entries, err := os.ReadDir(dir)
+func readJournals(root *os.Root, temporaries, uri string) (finder, error) {
+	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return finder{}, err
 	}
@@ -181,10 +226,7 @@ func readJournals(dir, temporaries, uri string) (finder, error) {
 		if !strings.HasPrefix(e.Name(), journalPrefix(uri)) || !strings.HasSuffix(e.Name(), journalSuffix) {
 			continue
 		}
-		if !e.Type().IsRegular() { // a pipe would be waited for, and a link leads anywhere
-			return finder{}, provenance.Refuse("data.state", "remove it", "%s is no file", filepath.Join(dir, e.Name()))
-		}
-		err := readJournalFile(filepath.Join(dir, e.Name()), uri, func(e IndexEntry) error {
+		err := readJournalFile(root, e.Name(), uri, func(e IndexEntry) error {
 			if frames++; frames > maxFrames {
 				return provenance.Refuse("data.state", "remove the folder", "the state holds more than %d digests", maxFrames)
 			}
@@ -229,12 +271,26 @@ func lastOfEach(all *sorter, dir string) (finder, error) {
 	return index.finder()
 }
 
-func readJournalFile(path, uri string, yield func(IndexEntry) error) error {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+// readJournalFile reads one journal. A pipe would be waited for, and a link leads anywhere: what is opened has to be the file that
+// was looked at.
+func readJournalFile(root *os.Root, name, uri string, yield func(IndexEntry) error) error {
+	path := filepath.Join(root.Name(), name)
+	here, err := root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	noFile := provenance.Refuse("data.state", "remove it", "%s is no file", path)
+	if !here.Mode().IsRegular() {
+		return noFile
+	}
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	defer file.Close() // was read only
+	if there, err := file.Stat(); err != nil || !os.SameFile(here, there) {
+		return noFile
+	}
 	return readJournal(file, path, uri, yield)
 }
 

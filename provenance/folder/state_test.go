@@ -187,6 +187,48 @@ func TestForeignStateIsRefused(t *testing.T) {
 	}
 }
 
+// TestStateFollowsNoLink: neither is read or written through one, whoever put it there.
+func TestStateFollowsNoLink(t *testing.T) {
+	f := abcd(t)["Azure"]
+	state := interrupted(t, f, "c")
+	journal := onlyJournal(t, state)
+	elsewhere := filepath.Join(t.TempDir(), "journal")
+	must(t, os.Rename(journal, elsewhere))
+	must(t, os.Symlink(elsewhere, journal))
+	_, err := Hash(t.Context(), f, Options{Dir: t.TempDir(), State: state})
+	wantRefused(t, err, "data.state", filepath.Base(journal)+" is no file")
+
+	root, err := os.OpenRoot(state)
+	must(t, err)
+	defer root.Close()
+	err = readJournalFile(root, filepath.Base(journal), f.URI(), func(IndexEntry) error { return nil }) // it became one just now
+	wantRefused(t, err, "data.state", "is no file")
+	must(t, ClearState(state))
+	if _, err := os.Stat(journal); err != nil {
+		t.Errorf("somebody else's link, or what it leads to, is gone: %v", err)
+	}
+}
+
+// TestStateIsNoLink: the folder itself is none either.
+func TestStateIsNoLink(t *testing.T) {
+	f := abcd(t)["Azure"]
+	state := interrupted(t, f, "c")
+	link := filepath.Join(t.TempDir(), "link")
+	must(t, os.Symlink(state, link))
+	for _, name := range []string{link, link + "/"} {
+		_, err := Hash(t.Context(), f, Options{Dir: t.TempDir(), State: name})
+		wantMisused(t, err, "is a symbolic link")
+		wantMisused(t, ClearState(name), "is a symbolic link")
+	}
+	dangling := filepath.Join(t.TempDir(), "dangling")
+	must(t, os.Symlink(filepath.Join(state, "new"), dangling))
+	_, err := Hash(t.Context(), f, Options{Dir: t.TempDir(), State: dangling})
+	wantMisused(t, err, "the state cannot be kept")
+	if entries, err := os.ReadDir(state); err != nil || len(entries) != 1 {
+		t.Errorf("the state holds %v (%v)", entries, err)
+	}
+}
+
 func TestStateThatCannotBeWritten(t *testing.T) {
 	f := abcd(t)["Azure"]
 	s, err := openState(t.TempDir(), t.TempDir(), f.URI())

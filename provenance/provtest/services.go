@@ -58,6 +58,7 @@ func StartServices(t testing.TB, n Night) *Services {
 	s.MLflow.PutRun(nightTracked(n))
 	s.built(n.Commit)
 	s.GitHub.Commit["sha"] = n.Commit
+	s.GitHub.Commit["html_url"] = "https://github.com/" + githubdouble.Repository + "/commit/" + n.Commit
 	for _, a := range s.GitHub.Activity {
 		if a["after"] == githubdouble.Commit {
 			a["after"] = n.Commit
@@ -89,11 +90,12 @@ func nightTracked(n Night) mlflowdouble.Run {
 	value := func(v any, step int64) mlflowdouble.Value {
 		return mlflowdouble.Value{Value: v, Step: step, At: 1763864000000 + step}
 	}
-	return mlflowdouble.Run{ID: NightTracked,
-		Metrics: map[string][]mlflowdouble.Value{"auc": {value(0.79, 1), value(0.8123, 2)}, "loss": {value("NaN", 1)}},
-		Params:  map[string]string{"max_depth": "7", "db_password": planted},
-		Tags:    map[string]string{"mlflow.user": "ada@contoso.com", "mlflow.source.git.commit": n.Commit},
-		Files:   map[string]string{"roc.json": `{"auc":0.8123}`, "model.bin": string(n.Model)}}
+	return mlflowdouble.Run{ID: NightTracked, Info: map[string]any{"start_time": 1763863300000, "end_time": 1763864300000},
+		Metrics: map[string][]mlflowdouble.Value{"auc": {value(0.79, 1), value(0.8123, 2)}, "loss": {value("NaN", 1)},
+			"tuned": {{Value: 0.9999, Step: 3, At: 1763864900000}}}, // ten minutes after the run had ended
+		Params: map[string]string{"max_depth": "7", "db_password": planted},
+		Tags:   map[string]string{"mlflow.user": "ada@contoso.com", "mlflow.source.git.commit": n.Commit},
+		Files:  map[string]string{"roc.json": `{"auc":0.8123}`, "model.bin": string(n.Model)}}
 }
 
 // built lets Azure DevOps know the commit.

@@ -28,6 +28,9 @@ func reviewers(all []provenance.Reviewer) string {
 	var said []string
 	for _, r := range all {
 		if name := person(r.Person); name != "" && r.Vote != "" && r.Vote != "no vote" {
+			if r.Group {
+				name = "the group " + name
+			}
 			said = append(said, r.Vote+" by "+name)
 		}
 	}
@@ -91,9 +94,21 @@ func artifactDigest(a provenance.BuildArtifact) string {
 
 func approvalFacts(approvals []provenance.Approval, who string) (lines []fact) {
 	for _, a := range approvals {
-		lines = append(lines, fact{"", join(", ", a.Status+" by "+person(a.Approver), a.Of, moment(a.At)), who})
+		lines = append(lines, fact{"", join(", ", a.Status+approver(a), a.Of, moment(a.At)), who})
 	}
 	return lines
+}
+
+// approver is who decided, where anybody did.
+func approver(a provenance.Approval) string {
+	name := person(a.Approver)
+	switch {
+	case name == "":
+		return ""
+	case a.Group:
+		return " by the group " + name
+	}
+	return " by " + name
 }
 
 // trainingFacts are the runs, and what they ran and measured.
@@ -154,7 +169,11 @@ func mlflowFacts(run *provenance.MLflowRun) []fact {
 		if m.Dataset != "" {
 			on = "on " + m.Dataset
 		}
-		lines = append(lines, fact{"", join("  ", m.Name+" "+m.Value, on), known(run.Of("metrics"), "MLflow")})
+		late := ""
+		if m.AfterEnd {
+			late = "logged after the run had ended"
+		}
+		lines = append(lines, fact{"", join("  ", m.Name+" "+m.Value, on, late), known(run.Of("metrics"), "MLflow")})
 	}
 	for _, in := range run.Inputs {
 		lines = append(lines, fact{"", join("  ", "input "+in.Name, in.Source), known(run.Of("inputs"), "MLflow")})

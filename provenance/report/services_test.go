@@ -22,8 +22,9 @@ func notebooks() []provenance.Notebook {
 
 func experiment() *provenance.MLflowRun {
 	return &provenance.MLflowRun{Grounds: byTold, RunID: "4be1c0ffee", Name: "nightly", Status: "FINISHED", Ended: moment1,
-		Metrics: []provenance.Metric{{Name: "auc", Value: "0.8123", Dataset: "applications"}, {Name: "loss", Value: "NaN"}},
-		Inputs:  []provenance.Dataset{{Name: "mortgages", Source: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/"}}}
+		Metrics: []provenance.Metric{{Name: "auc", Value: "0.8123", Dataset: "applications"}, {Name: "loss", Value: "NaN"},
+			{Name: "f1", Value: "0.9999", AfterEnd: true}},
+		Inputs: []provenance.Dataset{{Name: "mortgages", Source: "abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/"}}}
 }
 
 func registered() provenance.RegisteredModel {
@@ -33,7 +34,8 @@ func registered() provenance.RegisteredModel {
 
 func build() *provenance.Build {
 	return &provenance.Build{Grounds: byTold, Number: "20261123.1", Definition: provenance.Definition{Name: "nightly", Revision: "12"}, RequestedFor: adaID,
-		Approvals: []provenance.Approval{{Of: "stage test", Approver: graceID, Status: "approved", At: moment1}},
+		Approvals: []provenance.Approval{{Of: "stage test", Approver: graceID, Status: "approved", At: moment1},
+			{Of: "stage test", Approver: provenance.Person{Name: `[Mortgage]\Risk`}, Status: "pending", Group: true}, {Of: "stage test", Status: "skipped"}},
 		Artifacts: []provenance.BuildArtifact{{Name: "model", Note: "it is larger than 64 MiB"}}}
 }
 

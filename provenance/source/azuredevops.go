@@ -50,7 +50,8 @@ var errNoDevOpsToken = provenance.Misuse("map the job's token under env: as SYST
 //
 // A *provenance.Refused is returned for a build that failed or was cancelled (build.result) or is not there (build.missing); for a
 // release that was abandoned or is a draft (release.result) or is not there (release.missing); for a commit that is not in the
-// repository (review.missing); for an artifact whose files cannot be told apart (build.artifact); and where the answers
+// repository (review.missing); for an artifact whose files cannot be told apart (build.artifact); for a release of another build
+// (release.build); and where the answers
 // contradict each other, the configuration, or the claims of the job's token (pipeline.contradicted). A configuration that will
 // not do is a *provenance.Misused. Every other error means that nobody could tell.
 func (d AzureDevOps) Collect(ctx context.Context) (provenance.Evidence, error) {
@@ -234,8 +235,8 @@ func (s devopsSite) agree(build *devopsBuild, release *devopsRelease) error {
 		}
 	}
 	if build != nil && release != nil && !release.deploys(s.buildID) {
-		return provenance.Refuse("pipeline.contradicted", "was a variable overwritten by an earlier step?",
-			"the variables say that build %s is released, but it is not among the artifacts of release %s", s.buildID, s.releaseID)
+		return provenance.Refuse("release.build", "record the build that the release deploys; or was a variable overwritten by an earlier step?",
+			"release %s does not deploy build %s: it is not among the release's artifacts", s.releaseID, s.buildID)
 	}
 	return nil
 }

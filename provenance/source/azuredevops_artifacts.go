@@ -77,10 +77,10 @@ func (b *devopsBuild) askArtifact(ctx context.Context, q *devopsQuestion, a arti
 		if err != nil || bytes < 0 {
 			return found, q.nonsense("reading the artifacts of "+q.about, fmt.Errorf("%q is no size", plain(size.String())))
 		}
-		found.Size = bytes
+		found.Size = &bytes
 	}
 	switch {
-	case found.Size > maxZip:
+	case found.Size != nil && *found.Size > maxZip:
 		found.Note = errLargeZip.Error()
 		return found, nil
 	case a.Name == "" || a.Resource.Type != artifactOfPipeline && a.Resource.Type != artifactInContainer:
@@ -103,9 +103,11 @@ func (b *devopsBuild) sum(ctx context.Context, q *devopsQuestion, a artifactAnsw
 		found.Note = fmt.Sprintf("its files are not given out: status %d", e.Status)
 		return found, nil
 	}
-	if errors.Is(err, errLargeZip) {
-		found.Note = errLargeZip.Error()
-		return found, nil
+	for _, why := range []error{errLargeZip, errManyFiles} {
+		if errors.Is(err, why) {
+			found.Note = why.Error()
+			return found, nil
+		}
 	}
 	var notHeld *notHeldArtifact
 	if errors.As(err, &notHeld) {

@@ -153,9 +153,20 @@ func TestDevOpsRefusals(t *testing.T) {
 		"another work item": {func(w *double.Collection, d *AzureDevOps) {
 			w.Fail("/wit/workitems", faults.Answer(200, `{"value":[{"id":3}]}`))
 		}, "", "was not asked for"},
-		"no timeline":            {func(w *double.Collection, d *AzureDevOps) { w.Fail("/timeline", faults.Answer(200, `{}`)) }, "", "no records"},
-		"an approval that lacks": {func(w *double.Collection, d *AzureDevOps) { w.Approvals = nil }, "", "others came"},
-		"an approval by no id":   {func(w *double.Collection, d *AzureDevOps) { w.Timeline[2]["id"] = "a,b" }, "", "by no id"},
+		"no timeline":                   {func(w *double.Collection, d *AzureDevOps) { w.Fail("/timeline", faults.Answer(200, `{}`)) }, "", "no records"},
+		"an approval that lacks":        {func(w *double.Collection, d *AzureDevOps) { w.Approvals = nil }, "", "others came"},
+		"an approval without its steps": {func(w *double.Collection, d *AzureDevOps) { delete(w.Approvals[0], "steps") }, "", "is answered without its steps"},
+		"an approval with no steps":     {func(w *double.Collection, d *AzureDevOps) { w.Approvals[0]["steps"] = []any{} }, "", "is answered without its steps"},
+		"an approval by nobody": {func(w *double.Collection, d *AzureDevOps) {
+			devopsStep(w)["actualApprover"], devopsStep(w)["assignedApprover"] = nil, nil
+		}, "", "is approved, and does not say by whom"},
+		"an approval by whoever was asked": {func(w *double.Collection, d *AzureDevOps) { delete(devopsStep(w), "actualApprover") }, "", "is approved, and does not say by whom"},
+		"an approval by the empty id": {func(w *double.Collection, d *AzureDevOps) {
+			devopsStep(w)["actualApprover"] = map[string]any{"id": "00000000-0000-0000-0000-000000000000"}
+		}, "", "is approved, and does not say by whom"},
+		"an approval that nobody approved":   {func(w *double.Collection, d *AzureDevOps) { devopsStep(w)["status"] = "pending" }, "", "is approved, and does not say by whom"},
+		"an approval of a release by nobody": {func(w *double.Collection, d *AzureDevOps) { devopsDecision(w)["approvedBy"] = nil }, "", "is approved, and does not say by whom"},
+		"an approval by no id":               {func(w *double.Collection, d *AzureDevOps) { w.Timeline[2]["id"] = "a,b" }, "", "by no id"},
 		"another queue": {func(w *double.Collection, d *AzureDevOps) {
 			w.Timeline[4]["queueId"] = 19
 			w.Fail("/queues/19", faults.Answer(200, `{"id":18}`))
@@ -189,7 +200,18 @@ func TestDevOpsRefusals(t *testing.T) {
 		"a release of unknown status":    {func(w *double.Collection, d *AzureDevOps) { w.Release["status"] = "x" }, "", `status is "x"`},
 		"a release without environments": {func(w *double.Collection, d *AzureDevOps) { w.Release["environments"] = []any{} }, "", "lacks"},
 		"another release":                {func(w *double.Collection, d *AzureDevOps) { w.Fail("/releases/214?", faults.Answer(200, `{"id":215}`)) }, "", `about release "215"`},
-		"a release of another build":     {func(w *double.Collection, d *AzureDevOps) { w.Build["id"], d.BuildID = 4711, "4711" }, "pipeline.contradicted", "build 4711 is released"},
+		"a release of another build":     {func(w *double.Collection, d *AzureDevOps) { w.Build["id"], d.BuildID = 4711, "4711" }, "release.build", "release 214 does not deploy build 4711"},
+		"another repository for the name": {func(w *double.Collection, d *AzureDevOps) {
+			w.Fail("/git/repositories/"+double.RepositoryID+"?", faults.Answer(200, `{"id":"x","name":"`+double.RepositoryID+`","project":{"name":"Mortgage ML"}}`))
+		}, "", "about repository"},
+		"a commit of another repository": {func(w *double.Collection, d *AzureDevOps) {
+			w.Commit["url"] = strings.Replace(w.Commit["url"].(string), double.RepositoryID, double.ProjectID, 1)
+		}, "", "it is about a commit of another repository"},
+		"a commit without its address": {func(w *double.Collection, d *AzureDevOps) { delete(w.Commit, "url") }, "", "does not say which repository"},
+		"a pull request of another repository": {func(w *double.Collection, d *AzureDevOps) {
+			w.Pulls[0]["repository"].(map[string]any)["id"] = double.ProjectID
+		}, "", "pull request 88 is one of repository"},
+		"a pull request of no repository": {func(w *double.Collection, d *AzureDevOps) { delete(w.Pulls[0], "repository") }, "", "pull request 88 is one of repository"},
 		"a release of another definition": {func(w *double.Collection, d *AzureDevOps) {
 			w.Earlier[0]["releaseDefinition"] = map[string]any{"id": 4}
 		}, "", "another definition"},
@@ -208,6 +230,39 @@ func TestDevOpsRefusals(t *testing.T) {
 				t.Errorf("error %v, want %q with %q", err, c.code, c.says)
 			}
 		})
+	}
+}
+
+// devopsStep is the step of the build's only approval.
+func devopsStep(w *double.Collection) map[string]any {
+	return w.Approvals[0]["steps"].([]any)[0].(map[string]any)
+}
+
+// devopsDecision is the approval of the release before its production.
+func devopsDecision(w *double.Collection) map[string]any {
+	return w.Release["environments"].([]any)[1].(map[string]any)["preDeployApprovals"].([]any)[0].(map[string]any)
+}
+
+// TestDevOpsApprovals: nobody has to have decided where nobody did, and a group is not a person.
+func TestDevOpsApprovals(t *testing.T) {
+	w := double.New(t)
+	group := map[string]any{"id": double.Group, "displayName": `[Mortgage ML]\Risk`, "isContainer": true}
+	w.Approvals[0]["status"] = "pending"
+	devopsStep(w)["status"], devopsStep(w)["assignedApprover"], devopsStep(w)["actualApprover"] = "pending", group, nil
+	devopsDecision(w)["status"], devopsDecision(w)["approvedBy"], devopsDecision(w)["approver"] = "skipped", nil, nil
+	b, _, l, _ := devopsCollect(t, devopsOf(w))
+	if a := b.Approvals; len(a) != 1 || a[0].Status != "pending" || !a[0].Group || a[0].Approver != devopsGroup {
+		t.Errorf("of the build: %+v", a)
+	}
+	if a := l.Approvals; len(a) != 2 || a[0].Group || a[1].Status != "skipped" || a[1].Approver != (provenance.Person{}) {
+		t.Errorf("of the release: %+v", a)
+	}
+	for _, same := range []map[string]any{{"descriptor": "vssgp.Uy0xLTk"}, {"descriptor": "aadgp.Uy0xLTk"}, {"uniqueName": `vstfs:///Classification/TeamProject/x\Risk`}} {
+		same["id"], same["displayName"] = double.Group, `[Mortgage ML]\Risk`
+		devopsDecision(w)["status"], devopsDecision(w)["approvedBy"] = "approved", same
+		if _, _, l, _ := devopsCollect(t, devopsOf(w)); !l.Approvals[1].Group {
+			t.Errorf("%v: %+v", same, l.Approvals[1])
+		}
 	}
 }
 
@@ -508,5 +563,24 @@ func TestDevOpsSignedURLs(t *testing.T) {
 	b, _, _, _ := devopsCollect(t, devopsBuildOf(w))
 	if b.Artifacts[2].Digest.IsZero() || len(w.Leaked()) > 0 {
 		t.Errorf("%+v, leaked %q", b.Artifacts[2], w.Leaked())
+	}
+}
+
+// TestDevOpsManyApprovals: what a stage is called is not looked for in the whole timeline again for each approval.
+func TestDevOpsManyApprovals(t *testing.T) {
+	b := &devopsBuild{}
+	for i := range 200_000 {
+		b.timeline.Records = append(b.timeline.Records, timelineRecord{ID: fmt.Sprintf("%08d", i), Type: "Task"})
+	}
+	b.timeline.Records = append(b.timeline.Records, timelineRecord{ID: "STAGE", Type: "Stage", Name: "test"}, timelineRecord{ID: "check", Type: "Checkpoint", Parent: "stage"})
+	for i := range maxApprovals {
+		id := fmt.Sprintf("a%07d", i)
+		b.timeline.Records = append(b.timeline.Records, timelineRecord{ID: id, Type: checkpointApproval, Parent: "Check"})
+		b.approvals = append(b.approvals, approvalAnswer{ID: strings.ToUpper(id), Status: "pending", Steps: []approvalStep{{}}})
+	}
+	began := time.Now()
+	all := b.decisions(devopsPeople{})
+	if took := time.Since(began); len(all) != maxApprovals || all[0].Of != "stage test" || all[maxApprovals-1].Of != "stage test" || took > time.Second {
+		t.Errorf("%d decisions after %s", len(all), took)
 	}
 }

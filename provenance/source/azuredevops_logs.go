@@ -70,9 +70,13 @@ type logKeeper struct {
 
 // unzip keeps the files of a zip, sorted by name.
 func (k *logKeeper) unzip(data []byte) error {
-	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	archive, err := openZip(data)
+	if errors.Is(err, errManyFiles) {
+		k.cut = true
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("it is no zip: %w", err)
+		return err
 	}
 	files := slices.DeleteFunc(archive.File, func(f *zip.File) bool { return strings.HasSuffix(f.Name, "/") })
 	slices.SortStableFunc(files, func(a, b *zip.File) int { return strings.Compare(a.Name, b.Name) })

@@ -22,9 +22,21 @@ type identityRef struct {
 	DisplayName string `json:"displayName"`
 	UniqueName  string `json:"uniqueName"` // an address, or DOMAIN\user
 	IsContainer bool   `json:"isContainer"`
+	Descriptor  string `json:"descriptor"` // its kind, and an id
 }
 
 func (i identityRef) isZero() bool { return i == identityRef{} }
+
+// namesNobody tells whether there is nothing to know somebody by.
+func (i identityRef) namesNobody() bool {
+	return strings.Trim(i.ID, "0-") == "" && i.DisplayName == "" && i.UniqueName == ""
+}
+
+// isGroup tells whether it is a group or a team: newer answers say so in the descriptor alone.
+// Source: https://learn.microsoft.com/rest/api/azure/devops/build/builds/get#identityref (isContainer is deprecated)
+func (i identityRef) isGroup() bool {
+	return i.IsContainer || strings.HasPrefix(i.Descriptor, "vssgp.") || strings.HasPrefix(i.Descriptor, "aadgp.") || strings.HasPrefix(i.UniqueName, "vstfs:///")
+}
 
 // devopsPeople are the ids of identities, and what stands for them in the record: the object id in Entra, where there is one. Until
 // they are resolved, that is empty.

@@ -56,6 +56,7 @@ type releaseEnvironment struct {
 }
 
 type releaseApproval struct {
+	ID        json.Number `json:"id"`
 	Approver  identityRef `json:"approver"`   // who was asked, perhaps a group
 	By        identityRef `json:"approvedBy"` // who answered
 	Status    string      `json:"status"`
@@ -126,6 +127,13 @@ func (l *devopsRelease) check(s devopsSite) error {
 		return provenance.Refuse("release.result", "only a release that is active is recorded", "release %s is %s", s.releaseID, a.Status)
 	case a.Status != "active":
 		return fmt.Errorf("its status is %q", plain(a.Status))
+	}
+	for _, e := range a.Environments {
+		for _, decision := range slices.Concat(e.Before, e.After) {
+			if !decision.Automated && decision.Status == approved && decision.By.namesNobody() {
+				return byNobody(decision.ID.String())
+			}
+		}
 	}
 	return nil
 }
@@ -228,7 +236,7 @@ func releaseDecisions(p devopsPeople, of string, approvals []releaseApproval) (a
 		if who.isZero() {
 			who = a.Approver
 		}
-		all = append(all, provenance.Approval{Of: of, Approver: p.person(who), Status: plain(a.Status), At: a.Modified.Time, Comment: plain(a.Comments)})
+		all = append(all, provenance.Approval{Of: of, Approver: p.person(who), Status: plain(a.Status), At: a.Modified.Time, Comment: plain(a.Comments), Group: who.isGroup()})
 	}
 	return all
 }

@@ -31,11 +31,14 @@ type devopsRepository struct {
 // devopsCommit is what is read of a commit. Who pushed it is known to Azure DevOps; the author is only what its header says.
 // Source: https://learn.microsoft.com/rest/api/azure/devops/git/commits/get
 type devopsCommit struct {
-	ID   string `json:"commitId"`
-	Push struct {
-		By   identityRef `json:"pushedBy"`
-		Date devopsTime  `json:"date"`
-	} `json:"push"`
+	ID   string     `json:"commitId"`
+	URL  string     `json:"url"` // …/_apis/git/repositories/REPOSITORY/commits/COMMIT
+	Push devopsPush `json:"push"`
+}
+
+type devopsPush struct {
+	By   identityRef `json:"pushedBy"`
+	Date devopsTime  `json:"date"`
 }
 
 // devopsPull is what is read of a pull request.
@@ -88,6 +91,9 @@ func (s devopsSite) review(ctx context.Context) (*provenance.Review, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+	if err := v.check(q); err != nil {
+		return nil, err
+	}
 	if _, err := v.noun(q); err != nil { // this finds out who is named
 		return nil, err
 	}
@@ -108,10 +114,33 @@ func (q *devopsQuestion) repository(ctx context.Context, id string) (r devopsRep
 	if _, err = q.ask(ctx, operation, "git/repositories/"+id, nil, &r); err != nil {
 		return r, err
 	}
-	if !strings.EqualFold(r.ID, id) && !strings.EqualFold(r.Name, id) || r.Name == "" || r.Project.Name == "" {
+	asked := r.Name
+	if objectID().MatchString(id) { // a name may look like the id of another one
+		asked = r.ID
+	}
+	if !strings.EqualFold(asked, id) || r.ID == "" || r.Name == "" || r.Project.Name == "" {
 		return r, q.nonsense(operation, fmt.Errorf("it is about repository %q", plain(r.Name)))
 	}
 	return r, nil
+}
+
+// check refuses a commit and pull requests that are of another repository than the one that was asked about.
+func (v *devopsReview) check(q *devopsQuestion) error {
+	operation := "reading commit " + q.site.commit
+	_, place, found := strings.Cut(v.commit.URL, "/_apis/git/repositories/")
+	of, _, found2 := strings.Cut(place, "/commits/")
+	switch {
+	case !found || !found2:
+		return q.nonsense(operation, errors.New("it does not say which repository the commit is in"))
+	case !strings.EqualFold(of, v.repository.ID):
+		return q.nonsense(operation, fmt.Errorf("it is about a commit of another repository, %q", plain(of)))
+	}
+	for _, p := range v.pulls {
+		if id := p.ID.String(); !strings.EqualFold(p.Repository.ID, v.repository.ID) {
+			return q.nonsense("reading pull request "+id, fmt.Errorf("pull request %s is one of repository %q", id, plain(p.Repository.ID)))
+		}
+	}
+	return nil
 }
 
 // gitPath is the path of something in the repository.
@@ -129,30 +158,30 @@ func (q *devopsQuestion) commit(ctx context.Context) (c devopsCommit, err error)
 		return c, q.nonsense(operation, fmt.Errorf("it is about commit %q", plain(c.ID)))
 	}
 	if c.Push.By.isZero() {
-		return q.pushed(ctx)
+		c.Push, err = q.pushed(ctx)
 	}
-	return c, nil
+	return c, err
 }
 
 // pushed asks for the commit's push where the commit alone does not tell it.
 // Source: https://learn.microsoft.com/rest/api/azure/devops/git/commits/get-commits
-func (q *devopsQuestion) pushed(ctx context.Context) (devopsCommit, error) {
+func (q *devopsQuestion) pushed(ctx context.Context) (devopsPush, error) {
 	r := httpclient.Request{Operation: "reading the push of commit " + q.site.commit, Path: q.site.project(q.gitPath("commits")),
 		Query: url.Values{"searchCriteria.ids": {q.site.commit}, "searchCriteria.includePushData": {"true"}}}
 	list, _, err := devopsPage[devopsCommit](ctx, q, q.home, r)
 	if err != nil {
-		return devopsCommit{}, err
+		return devopsPush{}, err
 	}
 	for _, c := range list {
 		if len(list) > 1 || !strings.EqualFold(c.ID, q.site.commit) {
-			return devopsCommit{}, q.nonsense(r.Operation, errors.New("it is not about that commit alone"))
+			return devopsPush{}, q.nonsense(r.Operation, errors.New("it is not about that commit alone"))
 		}
 		if !c.Push.By.isZero() {
-			return c, nil
+			return c.Push, nil
 		}
 	}
 	q.note("the pusher is not known: Azure DevOps does not tell") // as of the commit that tries a pull request out
-	return devopsCommit{ID: q.site.commit}, nil
+	return devopsPush{}, nil
 }
 
 // pulls asks which pull requests brought the commit: by merging it, or as the commit that their merge made; and then for each
@@ -247,7 +276,7 @@ func (p devopsPull) noun(q *devopsQuestion) (provenance.PullRequest, error) {
 		if !known {
 			return pull, q.nonsense("reading pull request "+id, fmt.Errorf("%q is no vote", plain(r.Vote.String())))
 		}
-		pull.Reviewers = append(pull.Reviewers, provenance.Reviewer{Person: q.people.person(r.identityRef), Vote: vote, Required: r.Required, Group: r.IsContainer})
+		pull.Reviewers = append(pull.Reviewers, provenance.Reviewer{Person: q.people.person(r.identityRef), Vote: vote, Required: r.Required, Group: r.isGroup()})
 	}
 	return pull, nil
 }

@@ -120,9 +120,9 @@ func TestDevOpsBuild(t *testing.T) {
 		WorkItems: []provenance.WorkItem{{ID: "1815", Type: "User Story", Title: "Recent applications count more", State: "Active"}, {ID: "1816"}},
 		Approvals: []provenance.Approval{{Of: "stage test", Approver: devopsGrace, Status: "approved", At: devopsAt(1, 58), Comment: "as discussed"}},
 		Artifacts: []provenance.BuildArtifact{
-			{Name: "drop", Kind: "Container", Size: 5, Digest: zipDirHashOf(t, map[string]string{"a.txt": "drop\n"}), Files: 1},
-			{Name: "lake", Kind: "PipelineArtifact", Size: double.BuildID, RootID: "0A1B2Clake", Note: "it is larger than 64 MiB"},
-			{Name: "model", Kind: "PipelineArtifact", Size: 17, RootID: "0A1B2Cmodel", Digest: zipDirHashOf(t, map[string]string{"model.bin": "weights", "conf/model.json": `{"name":"m"}`}), Files: 2},
+			{Name: "drop", Kind: "Container", Size: new(int64(5)), Digest: zipDirHashOf(t, map[string]string{"a.txt": "drop\n"}), Files: 1},
+			{Name: "lake", Kind: "PipelineArtifact", Size: new(double.BuildID), RootID: "0A1B2Clake", Note: "it is larger than 64 MiB"},
+			{Name: "model", Kind: "PipelineArtifact", Size: new(int64(17)), RootID: "0A1B2Cmodel", Digest: zipDirHashOf(t, map[string]string{"model.bin": "weights", "conf/model.json": `{"name":"m"}`}), Files: 2},
 			{Name: "share", Kind: "FilePath", Note: "its files do not lie in Azure DevOps"},
 		},
 		Claims: map[string]string{"sub": "p://contoso/Mortgage ML/nightly", "aud": "api://AzureADTokenExchange", "org_id": "0b7e5e0e-0000-4000-8000-00000000000a",

@@ -35,10 +35,9 @@ type timelineRecord struct {
 // approvalAnswer is an approval that a stage waits for, or waited for.
 // Source: https://learn.microsoft.com/rest/api/azure/devops/approvalsandchecks/approvals/query
 type approvalAnswer struct {
-	ID       string         `json:"id"`
-	Status   string         `json:"status"`
-	Modified devopsTime     `json:"lastModifiedOn"`
-	Steps    []approvalStep `json:"steps"`
+	ID     string         `json:"id"`
+	Status string         `json:"status"`
+	Steps  []approvalStep `json:"steps"`
 }
 
 type approvalStep struct {
@@ -112,22 +111,52 @@ func (q *devopsQuestion) approvals(ctx context.Context, operation string, ids []
 	if !slices.Equal(told, slices.Sorted(slices.Values(ids))) {
 		return nil, q.nonsense(operation, fmt.Errorf("%d approvals were asked for, and others came", len(ids)))
 	}
+	for _, a := range list {
+		if err := a.check(); err != nil {
+			return nil, q.nonsense(operation, err)
+		}
+	}
 	return list, nil
+}
+
+// approved is the status of an approval, or of one's part in it, that lets a stage go on.
+const approved = "approved"
+
+// check refuses an approval that does not say who had to decide, or, once it is approved, who did.
+func (a approvalAnswer) check() error {
+	if len(a.Steps) == 0 {
+		return fmt.Errorf("approval %s is answered without its steps, which say who decides, though they were asked for", plain(a.ID))
+	}
+	named := a.Status != approved
+	for _, step := range a.Steps {
+		is := cmp.Or(step.Status, a.Status) == approved
+		if is && step.Actual.namesNobody() {
+			return byNobody(a.ID)
+		}
+		named = named || is
+	}
+	if !named {
+		return byNobody(a.ID)
+	}
+	return nil
+}
+
+func byNobody(id string) error {
+	return fmt.Errorf("approval %s is approved, and does not say by whom", plain(id))
 }
 
 // decisions are the approvals as they are recorded: one for each who had to decide.
 func (b *devopsBuild) decisions(p devopsPeople) (all []provenance.Approval) {
+	records := b.timeline.byID()
 	for _, a := range b.approvals {
-		of := b.timeline.stageOf(a.ID)
+		of := records.stageOf(a.ID)
 		for _, step := range a.Steps {
 			who := step.Actual
 			if who.isZero() {
 				who = step.Assigned
 			}
-			all = append(all, provenance.Approval{Of: of, Approver: p.person(who), Status: plain(cmp.Or(step.Status, a.Status)), At: step.Modified.Time, Comment: plain(step.Comment)})
-		}
-		if len(a.Steps) == 0 {
-			all = append(all, provenance.Approval{Of: of, Status: plain(a.Status), At: a.Modified.Time})
+			all = append(all, provenance.Approval{Of: of, Approver: p.person(who), Status: plain(cmp.Or(step.Status, a.Status)), At: step.Modified.Time,
+				Comment: plain(step.Comment), Group: who.isGroup()})
 		}
 	}
 	slices.SortStableFunc(all, func(x, y provenance.Approval) int {
@@ -136,17 +165,32 @@ func (b *devopsBuild) decisions(p devopsPeople) (all []provenance.Approval) {
 	return all
 }
 
+// timelineRecords are records by their ids, in lower case.
+type timelineRecords map[string]timelineRecord
+
+// byID makes the records findable. Of those with one id the first counts.
+func (t devopsTimeline) byID() timelineRecords {
+	all := make(timelineRecords, len(t.Records))
+	for _, r := range t.Records {
+		id := strings.ToLower(r.ID)
+		if _, known := all[id]; !known {
+			all[id] = r
+		}
+	}
+	return all
+}
+
 // stageOf names the stage that a record belongs to.
-func (t devopsTimeline) stageOf(id string) string {
+func (t timelineRecords) stageOf(id string) string {
 	for range 10 { // records are nested four deep
-		at := slices.IndexFunc(t.Records, func(r timelineRecord) bool { return strings.EqualFold(r.ID, id) })
-		if at < 0 {
+		r, known := t[strings.ToLower(id)]
+		if !known {
 			break
 		}
-		if r := t.Records[at]; r.Type == "Stage" {
+		if r.Type == "Stage" {
 			return "stage " + plain(r.Name)
 		}
-		id = t.Records[at].Parent
+		id = r.Parent
 	}
 	return "pipeline"
 }

@@ -21,13 +21,32 @@ type notHeldArtifact struct{ why string }
 
 func (n *notHeldArtifact) Error() string { return n.why }
 
-// zipDirHash is the dirHash of the files in a zip, and their number. Paths are relative to the artifact's folder, which is the
-// first step of all of them in the zips that Azure DevOps makes: folder is taken off where it leads all paths. A name that is not
-// clean, or that stands there twice, is a *notHeldArtifact; more than maxZip bytes or maxZipFiles files are errLargeZip.
-func zipDirHash(data []byte, folder string) (provenance.Digest, int64, error) {
+// errManyFiles says the same of a zip of too many files.
+var errManyFiles = fmt.Errorf("it holds more than %d files", maxZipFiles)
+
+// openZip reads the directory of a zip, unless that would take much memory. What the records at the zip's end say of the number of
+// files is not believed: archive/zip reads on for as long as entries follow each other, and compares the last 16 bits alone. But it
+// can find no more of them than the bytes hold marks of entries.
+// Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3.12)
+func openZip(data []byte) (*zip.Reader, error) {
+	if bytes.Count(data, []byte("PK\x01\x02")) > maxZipFiles {
+		return nil, errManyFiles
+	}
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
-		return provenance.Digest{}, 0, fmt.Errorf("it is no zip: %w", err)
+		return nil, fmt.Errorf("it is no zip: %w", err)
+	}
+	return archive, nil
+}
+
+// zipDirHash is the dirHash of the files in a zip, and their number. Paths are relative to the artifact's folder, which is the
+// first step of all of them in the zips that Azure DevOps makes: folder is taken off where it leads all paths. A name that is not
+// clean, or that stands there twice, is a *notHeldArtifact; more than maxZip bytes are errLargeZip, and more than maxZipFiles
+// files errManyFiles.
+func zipDirHash(data []byte, folder string) (provenance.Digest, int64, error) {
+	archive, err := openZip(data)
+	if err != nil {
+		return provenance.Digest{}, 0, err
 	}
 	files, err := zipFiles(archive)
 	if err != nil {
@@ -58,9 +77,6 @@ func zipDirHash(data []byte, folder string) (provenance.Digest, int64, error) {
 
 // zipFiles are the files of a zip, without folders.
 func zipFiles(archive *zip.Reader) ([]*zip.File, error) {
-	if len(archive.File) > maxZipFiles {
-		return nil, errLargeZip
-	}
 	seen := map[string]bool{}
 	var files []*zip.File
 	for _, f := range archive.File {

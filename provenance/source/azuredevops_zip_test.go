@@ -3,9 +3,11 @@ package source
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +106,46 @@ func TestZipBomb(t *testing.T) {
 	if err := k.unzip(buffer.Bytes()); err != nil || !k.cut || k.out.Len() > 1000 {
 		t.Errorf("the bomb as logs: %d bytes, cut %t (%v)", k.out.Len(), k.cut, err)
 	}
+}
+
+// TestZipOfManyFiles: a directory without end is not read into memory, whatever the records at the zip's end say of it.
+func TestZipOfManyFiles(t *testing.T) {
+	const files = 1_000_000
+	entry := append([]byte("PK\x01\x02"), make([]byte, 42)...)
+	for name, declared := range map[string]uint16{"honest, as far as it goes": files % (1 << 16), "one": 1, "zip64": 0xffff} {
+		end := append([]byte("PK\x05\x06"), make([]byte, 18)...)
+		binary.LittleEndian.PutUint16(end[8:], declared)
+		binary.LittleEndian.PutUint16(end[10:], declared)
+		binary.LittleEndian.PutUint32(end[12:], uint32(files*len(entry)))
+		data := bytes.Repeat(entry, files)
+		if declared == 0xffff {
+			data = append(data, zip64End(files, files*len(entry))...)
+		}
+		data = append(data, end...)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, _, err := zipDirHash(data, "model")
+		logs := &logKeeper{left: maxLogs}
+		failed := logs.unzip(data)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, errManyFiles) || failed != nil || !logs.cut || used > 1<<20 {
+			t.Errorf("%s: %v; as logs %v, cut %t; with %d bytes", name, err, failed, logs.cut, used)
+		}
+	}
+}
+
+// zip64End are the records of a large zip that stand before its last one.
+// Source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3.14, 4.3.15)
+func zip64End(files, size int) []byte {
+	end := append([]byte("PK\x06\x06"), make([]byte, 52)...)
+	binary.LittleEndian.PutUint64(end[4:], 44)
+	binary.LittleEndian.PutUint64(end[24:], uint64(files))
+	binary.LittleEndian.PutUint64(end[32:], uint64(files))
+	binary.LittleEndian.PutUint64(end[40:], uint64(size))
+	locator := append([]byte("PK\x06\x07"), make([]byte, 16)...)
+	binary.LittleEndian.PutUint64(locator[8:], uint64(size))
+	binary.LittleEndian.PutUint32(locator[16:], 1)
+	return append(end, locator...)
 }
 
 // devopsZeros never end.

@@ -193,10 +193,31 @@ func (c *collection) compareWith(ctx context.Context, name string, n notebookSou
 	if err != nil {
 		return verdict{provenance.Uncertain, name, "the commit's file cannot be read as a notebook: " + err.Error()}, nil
 	}
-	if note := difference(file, n, c.asker.used.all()...); note != "" {
+	note := difference(file, n, c.asker.used.all()...)
+	switch {
+	case n.plain && note == "":
+		return verdict{provenance.Matches, name, ""}, nil
+	case n.plain:
 		return verdict{provenance.Differs, name, note}, nil
+	case note == "" && marks[file.language] == "":
+		return verdict{provenance.Uncertain, name, "the language of the commit's file is not known"}, nil
+	case note == "":
+		return verdict{provenance.Matches, name, ""}, nil
 	}
-	return verdict{provenance.Matches, name, ""}, nil
+	if loose, err := parseLoosely(name, data, n.language); err == nil && difference(loose, n) == "" {
+		return verdict{provenance.Uncertain, name, notMarks}, nil
+	}
+	return verdict{provenance.Differs, name, note}, nil
+}
+
+// notMarks says why a file is not known to be a notebook.
+const notMarks = "the commit's file has marks of a notebook that may be mere comments: it has no header, or a cell is marked in part"
+
+// isDoubtful tells whether a notebook's file can be read in two ways.
+func isDoubtful(name string, data []byte, language string) bool {
+	strict, err := parseSource(name, data, language)
+	loose, errLoose := parseLoosely(name, data, language)
+	return err == nil && errLoose == nil && difference(strict, loose) != ""
 }
 
 // sourceOf reads a file as a notebook or as plain code.

@@ -53,8 +53,18 @@ const (
 )
 
 // parseSource reads a file as the notebook that Databricks makes of it. otherwise is the language of a file whose name and
-// first line do not tell it.
+// first line do not tell it. Marks count below a header only; without one they are comments.
 func parseSource(name string, data []byte, otherwise string) (notebookSource, error) {
+	return parseMarks(name, data, otherwise, false)
+}
+
+// parseLoosely is parseSource, but takes for a mark whatever looks like one. Where the two differ, nobody here knows what
+// Databricks makes of the file.
+func parseLoosely(name string, data []byte, otherwise string) (notebookSource, error) {
+	return parseMarks(name, data, otherwise, true)
+}
+
+func parseMarks(name string, data []byte, otherwise string, loosely bool) (notebookSource, error) {
 	if strings.EqualFold(path.Ext(name), ".ipynb") {
 		return parseJupyter(data)
 	}
@@ -67,11 +77,16 @@ func parseSource(name string, data []byte, otherwise string) (notebookSource, er
 	if mark == "" {
 		return notebookSource{}, errors.New("its language is not known")
 	}
+	n := notebookSource{language: language}
 	numbered := numberLines(lines)
 	if len(lines) > 0 && strings.TrimSpace(lines[0]) == mark+" "+headerMark {
-		numbered = withoutEnvironment(numbered[1:], mark)
+		n.cells = splitCells(withoutEnvironment(numbered[1:], mark), mark, loosely)
+	} else if loosely {
+		n.cells = splitCells(numbered, mark, loosely)
+	} else if numbered = trimBlank(numbered); len(numbered) > 0 {
+		n.cells = []cell{{number: 1, lines: numbered}}
 	}
-	return notebookSource{language: language, cells: splitCells(numbered, mark)}, nil
+	return n, nil
 }
 
 // plainSource is a file of code that is no notebook.
@@ -131,10 +146,10 @@ func withoutEnvironment(lines []codeLine, mark string) []codeLine {
 }
 
 // splitCells cuts at the separators. Empty cells are left out: nothing runs in them.
-func splitCells(lines []codeLine, mark string) (cells []cell) {
+func splitCells(lines []codeLine, mark string, loosely bool) (cells []cell) {
 	var block []codeLine
 	flush := func() {
-		if c := newCell(block, mark); len(c.lines) > 0 {
+		if c := newCell(block, mark, loosely); len(c.lines) > 0 {
 			c.number = len(cells) + 1
 			cells = append(cells, c)
 		}
@@ -151,8 +166,9 @@ func splitCells(lines []codeLine, mark string) (cells []cell) {
 	return cells
 }
 
-// newCell takes the marks away.
-func newCell(block []codeLine, mark string) (c cell) {
+// newCell takes the marks away: from a cell all of whose lines have one, and that begins with a magic command; loosely, from
+// whatever line has one.
+func newCell(block []codeLine, mark string, loosely bool) (c cell) {
 	block = trimBlank(block)
 	if len(block) > 0 {
 		if title, found := strings.CutPrefix(block[0].text, mark+" "+titleMark+" "); found {
@@ -160,14 +176,26 @@ func newCell(block []codeLine, mark string) (c cell) {
 			block = block[1:]
 		}
 	}
+	marked, all := withoutMarks(block, mark)
+	if loosely || all && (cell{lines: marked}).magic() != "" {
+		block = marked
+	}
+	c.lines = trimBlank(block)
+	return c
+}
+
+// withoutMarks takes the mark of magic off the lines that have it, and tells whether all have.
+func withoutMarks(block []codeLine, mark string) (lines []codeLine, all bool) {
+	all = true
 	for _, line := range block {
-		if rest, found := strings.CutPrefix(line.text, mark+" "+magicMark); found && (rest == "" || rest[0] == ' ') {
+		rest, found := strings.CutPrefix(line.text, mark+" "+magicMark)
+		if found = found && (rest == "" || rest[0] == ' '); found {
 			line.text = strings.TrimPrefix(rest, " ")
 		}
-		c.lines = append(c.lines, line)
+		all = all && found
+		lines = append(lines, line)
 	}
-	c.lines = trimBlank(c.lines)
-	return c
+	return trimBlank(lines), all
 }
 
 // trimBlank drops blank lines at both ends.
@@ -218,12 +246,28 @@ func parseJupyter(data []byte) (notebookSource, error) {
 		if err != nil {
 			return n, err
 		}
-		if c.Type == "markdown" && !strings.HasPrefix(strings.TrimSpace(text), "%md") {
-			text = "%md\n" + text
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		switch c.Type {
+		case "markdown":
+			text = withMarkdownCommand(text)
+		case "code":
+		default:
+			return n, fmt.Errorf("what Databricks makes of its %s cell is not known", quotedText(c.Type))
 		}
 		n.add(text, "")
 	}
 	return n, nil
+}
+
+// withMarkdownCommand is a cell of Markdown as Databricks has it, unless it is that already.
+func withMarkdownCommand(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if (cell{lines: []codeLine{{first, 0}}}).isMarkdown() {
+		return text
+	}
+	return "%md\n" + text
 }
 
 func jupyterText(source json.RawMessage) (string, error) {
@@ -364,9 +408,12 @@ func (c cell) magic() string {
 	return text
 }
 
+// isMarkdown tells whether it begins with the magic command for Markdown.
+func (c cell) isMarkdown() bool { return c.magic() == "md" || c.magic() == "md-sandbox" }
+
 // comparable are the lines by which two sources are compared: Markdown may begin on the line of its magic command or below.
-func (c cell) comparable() []codeLine {
-	if magic := c.magic(); magic == "md" || magic == "md-sandbox" {
+func (c cell) comparable(plain bool) []codeLine {
+	if magic := c.magic(); !plain && c.isMarkdown() {
 		first := c.lines[0]
 		rest := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(first.text), "%"+magic))
 		lines := []codeLine{{"%" + magic, first.at}}
@@ -382,17 +429,17 @@ func (c cell) comparable() []codeLine {
 // difference says where two sources first differ, or nothing. Titles of cells do not count: they do not run. Lines that may be
 // about a secret are not repeated: the note is signed, and public.
 func difference(commit, run notebookSource, known ...string) string {
-	if commit.language != "" && run.language != "" && commit.language != run.language {
+	if marks[commit.language] != "" && marks[run.language] != "" && commit.language != run.language {
 		return fmt.Sprintf("the commit's is in %s, the run's in %s", quotedLine(commit.language), quotedLine(run.language))
 	}
 	last := 0
 	for i := range max(len(commit.cells), len(run.cells)) {
 		var a, b []codeLine
 		if i < len(commit.cells) {
-			a = commit.cells[i].comparable()
+			a = commit.cells[i].comparable(commit.plain)
 		}
 		if i < len(run.cells) {
-			b = run.cells[i].comparable()
+			b = run.cells[i].comparable(run.plain)
 		}
 		if line, has, had, differs := firstDifference(a, b, &last); differs {
 			where := fmt.Sprintf("line %d", line)
@@ -465,10 +512,15 @@ func mayHoldSecret(lines []codeLine, i int, known []string) bool {
 
 // quotedLine is a line of foreign code in a note, short.
 func quotedLine(s string) string {
-	s = plain(s)
-	if s == "" {
+	if s = plain(s); s == "" {
 		return "a blank line"
 	}
+	return quotedText(s)
+}
+
+// quotedText is foreign text in a note, short.
+func quotedText(s string) string {
+	s = plain(s)
 	if len(s) > maxClipped {
 		s = strings.ToValidUTF8(s[:maxClipped], "") + "…"
 	}

@@ -75,7 +75,7 @@ func TestNotebookDifferences(t *testing.T) {
 		{"a.py", "x = 1\ny = 2\n", "python", "x = 1", "line 2: the commit has “y = 2”, the run had the end of the cell"},
 		{"a.py", "x = 1\n", "python", "x = 1 ", "line 1: the commit has “x = 1”, the run had “x = 1”"},
 		{"a.py", "x = 1\n\ny\n", "python", "x = 1\nz\ny", "line 2: the commit has a blank line, the run had “z”"},
-		{"a.py", "# MAGIC %sql SELECT 1\n", "python", "%sql SELECT 2", "line 1: the commit has “%sql SELECT 1”, the run had “%sql SELECT 2”"},
+		{"a.py", "# Databricks notebook source\n# MAGIC %sql SELECT 1\n", "python", "%sql SELECT 2", "line 2: the commit has “%sql SELECT 1”, the run had “%sql SELECT 2”"},
 		{"a.sql", "SELECT 1\n", "python", "SELECT 1", "the commit's is in “sql”, the run's in “python”"},
 		{"a.ipynb", `{"nbformat":4,"cells":[{"cell_type":"code","source":"a"},{"cell_type":"code","source":"b"}]}`, "python", "a|c", "cell 2: the commit has “b”, the run had “c”"},
 		{"a.py", `password = "hunter22"` + "\n", "python", `password = "hunter23"`, "line 1 differs"},
@@ -92,6 +92,14 @@ func TestNotebookDifferences(t *testing.T) {
 		if got := difference(file, run); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
+	}
+}
+
+// TestPlainFilesAreComparedToTheLetter: nothing in them is Markdown.
+func TestPlainFilesAreComparedToTheLetter(t *testing.T) {
+	a, b := plainSource("a.txt", []byte("%md  x\n")), plainSource("a.txt", []byte("%md\nx\n"))
+	if got := difference(a, b); got != "line 1: the commit has “%md  x”, the run had “%md”" {
+		t.Errorf("%q", got)
 	}
 }
 

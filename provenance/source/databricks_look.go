@@ -52,14 +52,18 @@ func (a *asker) lookAtTask(ctx context.Context, c *collection, r run, t *task) e
 	return a.lookAtCode(ctx, c, r, t, "task "+plain(t.Key))
 }
 
-// checkTask refuses a task that failed in a run that succeeded, and an answer that says it still runs.
+// checkTask refuses a task that failed in a run that succeeded, and an answer that says it still runs, or not how it ended: it is cut.
 func (a *asker) checkTask(r run, t task, what string) error {
 	if len(t.kinds) > 1 {
 		return a.wrong(a.runID, fmt.Errorf("its %s is of several kinds: %s", plain(what), t.kind()))
 	}
 	o, err := outcomeOf(t.Status, t.State)
 	switch {
-	case err != nil || o.result == success || slices.Contains(notRun, o.result):
+	case err != nil && t.Disabled: // it did not run, and some answers leave it at that
+		return nil
+	case err != nil:
+		return a.wrong(a.runID, fmt.Errorf("it says nothing of how its %s ended", plain(what)))
+	case o.result == success || slices.Contains(notRun, o.result):
 		return nil
 	case o.result == "":
 		return a.wrong(a.runID, fmt.Errorf("the run has ended, but its %s is %s", plain(what), plain(o.phase)))
@@ -141,8 +145,12 @@ func (a *asker) lookAtCode(ctx context.Context, c *collection, r run, t *task, h
 		return a.lookAtStarted(ctx, c, t, how)
 	case t.Condition != nil, t.Dashboard != nil:
 		return nil // no code of anybody's
-	case t.kind() == "" || t.kind() == "power_bi_task":
+	case t.kind() == "power_bi_task":
 		return nil
+	case t.kind() == "":
+		return c.unknown("", how, "", "this version does not know of what kind "+how+" is, so what it ran was not compared")
+	case t.runs() == "":
+		return c.unknown("", how, "", "this version does not know what a "+t.kind()+" is, so what "+how+" ran was not compared")
 	}
 	return c.unknown(plain(t.runs()), how, "", "a "+t.kind()+" is not compared with the commit")
 }

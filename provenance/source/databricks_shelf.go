@@ -85,6 +85,9 @@ func (g gitShelf) fetch(ctx context.Context, at string, isNotebook bool) (fetche
 	if err != nil {
 		return fetched{why: "it cannot be read as a notebook: " + err.Error()}, nil
 	}
+	if isNotebook && isDoubtful(names[0], data, "python") {
+		return fetched{why: notMarks}, nil
+	}
 	return fetched{source: n, verdict: verdict{provenance.Matches, names[0], ""}}, nil
 }
 

@@ -102,11 +102,29 @@ func TestNotebookOfATask(t *testing.T) {
 		"none":             {"/x/train", []string{"x = 3"}, commitOf{"retrain.py": "x = 3", "train.txt": "x = 3"}, "", "unknown | the commit has no file that it may be"},
 		"named":            {"/x/train", []string{"x = 3"}, commitOf{"src/main.py": "x = 3", "train.py": "x = 3"}, "src/main.py", "matches | src/main.py"},
 		"named, another":   {"/x/train", []string{"x = 3"}, commitOf{"a/train.py": "x = 1", "b/train.py": "x = 2"}, "b/train.py", "differs | b/train.py | line 1: the commit has “x = 2”, the run had “x = 3”"},
-		"jupyter":          {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `{"nbformat":4,"cells":[{"cell_type":"code","source":"x = 3"}]}`}, "", "matches | train.ipynb"},
-		"unreadable":       {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `no`}, "", "unknown | train.ipynb | the commit's file cannot be read as a notebook: it is no Jupyter notebook"},
-		"no text":          {"/x/train", []string{"x = 3"}, commitOf{"train.py": "\x00"}, "", "unknown | train.py | the commit's file cannot be read as a notebook: it is no text"},
-		"with extension":   {"/x/train.py", []string{"x = 3"}, commitOf{"train.py": "x = 3"}, "", "matches | train.py"},
-		"no commit":        {"/Workspace/x/train", []string{"x = 3"}, nil, "", "unknown | there is no commit to compare it with"},
+		"jupyter":          {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `{"nbformat":4,"metadata":{"language_info":{"name":"python"}},"cells":[{"cell_type":"code","source":"x = 3"}]}`}, "", "matches | train.ipynb"},
+		"jupyter of no language": {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `{"nbformat":4,"cells":[{"cell_type":"code","source":"x = 3"}]}`}, "",
+			"unknown | train.ipynb | the language of the commit's file is not known"},
+		"jupyter of an unknown language": {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `{"nbformat":4,"metadata":{"language_info":{"name":"julia"}},"cells":[{"cell_type":"code","source":"x = 3"}]}`}, "",
+			"unknown | train.ipynb | the language of the commit's file is not known"},
+		"a raw cell": {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `{"nbformat":4,"metadata":{"language_info":{"name":"python"}},"cells":[{"cell_type":"raw","source":"x = 3"}]}`}, "",
+			"unknown | train.ipynb | the commit's file cannot be read as a notebook: what Databricks makes of its “raw” cell is not known"},
+		"a cell of no type": {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `{"nbformat":4,"metadata":{"language_info":{"name":"python"}},"cells":[{"source":"x = 3"}]}`}, "",
+			"unknown | train.ipynb | the commit's file cannot be read as a notebook: what Databricks makes of its “” cell is not known"},
+		"an empty raw cell": {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `{"nbformat":4,"metadata":{"language_info":{"name":"python"}},"cells":[{"cell_type":"raw","source":" \n"},{"cell_type":"code","source":"x = 3"}]}`}, "",
+			"matches | train.ipynb"},
+		"a Markdown cell that begins like one of Databricks": {"/x/train", []string{"%mdx"}, commitOf{"train.ipynb": `{"nbformat":4,"metadata":{"language_info":{"name":"python"}},"cells":[{"cell_type":"markdown","source":"%mdx"}]}`}, "",
+			"differs | train.ipynb | cell 1: the commit has “%md”, the run had “%mdx”\ndbutils.notebook.run of /x/train | cell 1 | unknown | what it runs is not known (%mdx)"},
+		"magic without a header":                     {"/x/train", []string{"%sql DROP TABLE a"}, commitOf{"train.py": "# MAGIC %sql DROP TABLE a\n"}, "", "unknown | train.py | " + notMarks},
+		"cells without a header":                     {"/x/train", []string{"x = 1", "y = 2"}, commitOf{"train.py": "x = 1\n# COMMAND ----------\ny = 2\n"}, "", "unknown | train.py | " + notMarks},
+		"magic without a command":                    {"/x/train", []string{"x = 1"}, commitOf{"train.py": header + "# MAGIC x = 1\n"}, "", "unknown | train.py | " + notMarks},
+		"magic beside code":                          {"/x/train", []string{"x = 1\ny = 2"}, commitOf{"train.py": header + "x = 1\n# MAGIC y = 2\n"}, "", "unknown | train.py | " + notMarks},
+		"a comment that looks like a mark, the same": {"/x/train", []string{"x = 1\n# MAGIC y = 2"}, commitOf{"train.py": header + "x = 1\n# MAGIC y = 2\n"}, "", "matches | train.py"},
+		"a comment that ran as magic":                {"/x/train", []string{"%sql DROP TABLE b"}, commitOf{"train.py": "# MAGIC %sql DROP TABLE a\n"}, "", "differs | train.py | line 1: the commit has “# MAGIC %sql DROP TABLE a”, the run had “%sql DROP TABLE b”"},
+		"unreadable":                                 {"/x/train", []string{"x = 3"}, commitOf{"train.ipynb": `no`}, "", "unknown | train.ipynb | the commit's file cannot be read as a notebook: it is no Jupyter notebook"},
+		"no text":                                    {"/x/train", []string{"x = 3"}, commitOf{"train.py": "\x00"}, "", "unknown | train.py | the commit's file cannot be read as a notebook: it is no text"},
+		"with extension":                             {"/x/train.py", []string{"x = 3"}, commitOf{"train.py": "x = 3"}, "", "matches | train.py"},
+		"no commit":                                  {"/Workspace/x/train", []string{"x = 3"}, nil, "", "unknown | there is no commit to compare it with"},
 	} {
 		w := double.New(t, runOf(c.path, nil))
 		w.Export(8, "python", c.cells...)
@@ -120,7 +138,11 @@ func TestNotebookOfATask(t *testing.T) {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, summary(got), want)
 		}
 		n := got[0]
-		text := header + strings.Join(c.cells, "\n") + "\n"
+		source, err := rebuild(double.Page("python", c.cells...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := source.text()
 		if n.Digest != provenance.SumSHA256([]byte(text)) || n.Language != "python" || n.Host != w.URL || n.Basis != provenance.Reported {
 			t.Errorf("%s: %+v", name, n)
 		}
@@ -143,7 +165,7 @@ func TestNamedFileIsTheTasks(t *testing.T) {
 	w.Export(8, "python", "%run ./setup")
 	w.PutObject("/x/setup", double.Object{Type: "NOTEBOOK", Language: "PYTHON", Content: "x = 1", Modified: before})
 	d := of(w, 7)
-	d.Files, d.NotebookFile = commitOf{"main.py": "# MAGIC %run ./setup", "setup.py": "x = 1"}, "main.py"
+	d.Files, d.NotebookFile = commitOf{"main.py": header + "# MAGIC %run ./setup", "setup.py": "x = 1"}, "main.py"
 	_, got := collectAll(t, d)
 	if want := "task train | /x/train | matches | main.py\n%run of /x/train | /x/setup | matches | setup.py"; summary(got) != want {
 		t.Errorf("%s", summary(got))
@@ -221,7 +243,7 @@ func TestAnotherCommitThanUsed(t *testing.T) {
 		w := double.New(t, run)
 		w.Export(8, "python", "%run ./setup", "import helpers, numpy")
 		d := of(w, 7)
-		d.Files = commitOf{"train.py": "# MAGIC %run ./setup\n\n# COMMAND ----------\n\nimport helpers, numpy", "setup.py": "", "helpers.py": ""}
+		d.Files = commitOf{"train.py": header + "# MAGIC %run ./setup\n\n# COMMAND ----------\n\nimport helpers, numpy", "setup.py": "", "helpers.py": ""}
 		run2, notebooks := collectAll(t, d)
 		want := "task train | train | matches | train.py\n%run of train | setup | unknown | " + why +
 			"\nimport of train | helpers | unknown | the commit has a module of this name, but it is not known whether the run took it from there"
@@ -294,7 +316,7 @@ import of /Repos/ada/ml/pkg/mod.py | /Repos/ada/ml/nb/util.py | matches | nb/uti
 func TestManySources(t *testing.T) {
 	files := commitOf{"n0.py": ""}
 	for i := range 20 {
-		files[fmt.Sprintf("n%d.py", i)] = fmt.Sprintf("# MAGIC %%run ./n%d\n", i+1)
+		files[fmt.Sprintf("n%d.py", i)] = header + fmt.Sprintf("# MAGIC %%run ./n%d\n", i+1)
 	}
 	run := runOf("n0", map[string]any{"git_source": fromCommit(theCommit)})
 	w := double.New(t, run)
@@ -455,5 +477,17 @@ func TestMillionsOfImports(t *testing.T) {
 	_, notebooks := collectAll(t, d)
 	if len(notebooks) != 2 || notebooks[1].Path != "helpers.py" {
 		t.Errorf("%s", summary(notebooks))
+	}
+}
+
+// TestMarksWithoutHeader: of what the commit has in two readings nobody knows what it runs.
+func TestMarksWithoutHeader(t *testing.T) {
+	w := double.New(t, runOf("train", map[string]any{"git_source": fromCommit(theCommit)}))
+	w.Export(8, "python", "%run ./setup")
+	d := of(w, 7)
+	d.Files = commitOf{"train.py": header + "# MAGIC %run ./setup\n", "setup.py": "# MAGIC %run ./more\n", "more.py": "x = 1"}
+	_, notebooks := collectAll(t, d)
+	if want := "task train | train | matches | train.py\n%run of train | setup | unknown | " + notMarks; summary(notebooks) != want {
+		t.Errorf("got  %s\nwant %s", summary(notebooks), want)
 	}
 }

@@ -22,6 +22,7 @@ type task struct {
 	Start    json.Number `json:"start_time"`
 	Status   *runStatus  `json:"status"`
 	State    *runState   `json:"state"`
+	Disabled bool        `json:"disabled"`
 	clusterUse
 	GitSource  *gitSource `json:"git_source"`
 	Notebook   *notebook  `json:"notebook_task"`
@@ -141,7 +142,7 @@ func (t *task) UnmarshalJSON(data []byte) error {
 // kind is what the Jobs API calls the task, or empty.
 func (t task) kind() string { return strings.Join(t.kinds, " ") }
 
-// result is how the task ended: "unknown" for one without an outcome, such as a disabled one.
+// result is how the task ended: "unknown" for a disabled one without an outcome.
 func (t task) result() string {
 	o, err := outcomeOf(t.Status, t.State)
 	if err != nil {
@@ -154,7 +155,7 @@ func (t task) result() string {
 func (t task) ran() bool { return t.result() == success }
 
 // notRun are the outcomes of tasks that did nothing in a run that succeeded.
-var notRun = []string{"EXCLUDED", "UPSTREAM_EXCLUDED", "DISABLED", "SKIPPED", "unknown"}
+var notRun = []string{"EXCLUDED", "UPSTREAM_EXCLUDED", "DISABLED", "SKIPPED"}
 
 // runs names what the task ran.
 func (t task) runs() string {

@@ -59,11 +59,14 @@ func TestKindsOfTasks(t *testing.T) {
 		{fields{"pipeline_task": fields{"pipeline_id": "p-1"}}, "pipeline_task", "pipeline p-1", "", "task t0 | pipeline p-1 | unknown | a pipeline_task is not compared with the commit", nil},
 		{fields{"condition_task": fields{"left": "1", "op": "EQUAL_TO", "right": "1", "outcome": "true"}}, "condition_task", "1 EQUAL_TO 1", "", "", nil},
 		{fields{"dashboard_task": fields{"dashboard_id": "d"}}, "dashboard_task", "dashboard d", "", "", nil},
-		{fields{"new_kind_task": fields{"x": 1}}, "new_kind_task", "", "", "task t0 | not told | unknown | a new_kind_task is not compared with the commit", nil},
+		{fields{"new_kind_task": fields{"x": 1}}, "new_kind_task", "", "", "task t0 | not told | unknown | this version does not know what a new_kind_task is, so what task t0 ran was not compared", nil},
 		{fields{"run_job_task": fields{"job_id": 12, "job_parameters": fields{"rows": "5", "token": "planted"}}}, "run_job_task", "run 9007199254740997 of job 12", "",
 			"task t0 | run 9007199254740997 of job 12 | unknown | it is a run of its own, whose code is not looked at here", map[string]string{"rows": "5", "token": "[removed]"}},
 		{fields{"status": ended("EXCLUDED"), "notebook_task": fields{"notebook_path": "/x"}}, "notebook_task", "/x", "WORKSPACE", "", nil},
-		{fields{}, "", "", "", "", nil},
+		{fields{"clean_rooms_notebook_task": fields{"notebook_name": "x"}}, "clean_rooms_notebook_task", "", "",
+			"task t0 | not told | unknown | this version does not know what a clean_rooms_notebook_task is, so what task t0 ran was not compared", nil},
+		{fields{}, "", "", "", "task t0 | not told | unknown | this version does not know of what kind task t0 is, so what it ran was not compared", nil},
+		{fields{"disabled": true, "status": nil, "notebook_task": fields{"notebook_path": "/x"}}, "notebook_task", "/x", "WORKSPACE", "", nil},
 	} {
 		w := double.New(t, tasksRun(c.task))
 		w.Output(100, fields{"run_job_output": fields{"run_id": 9007199254740997}})
@@ -142,6 +145,10 @@ func TestTasksThatContradict(t *testing.T) {
 		"some failed":   {fields{"status": ended("SUCCESS_WITH_FAILURES")}, "databricks.result", "ended with SUCCESS_WITH_FAILURES"},
 		"upstream":      {fields{"status": ended("UPSTREAM_FAILED")}, "databricks.result", "ended with UPSTREAM_FAILED"},
 		"runs":          {fields{"status": fields{"state": "RUNNING"}}, "", "the run has ended, but its task t0 is RUNNING"},
+		"no status":     {fields{"status": nil, "notebook_task": fields{"notebook_path": "/a"}}, "", "says nothing of how its task t0 ended"},
+		"half a status": {fields{"status": fields{"state": "TERMINATED"}, "notebook_task": fields{"notebook_path": "/a"}}, "", "says nothing of how its task t0 ended"},
+		"unknown":       {fields{"status": ended("unknown")}, "databricks.result", "ended with unknown"},
+		"no state":      {fields{"status": nil, "state": fields{}}, "", "says nothing of how its task t0 ended"},
 		"several kinds": {fields{"notebook_task": fields{"notebook_path": "/a"}, "spark_jar_task": fields{"main_class_name": "B"}}, "", "several kinds: notebook_task spark_jar_task"},
 		"bad time":      {fields{"run_job_task": fields{"job_id": 1}}, "databricks.missing", "does not exist"},
 	} {
@@ -209,6 +216,8 @@ func TestForEachFaults(t *testing.T) {
 		"tried again":       {fields{"total_iterations": 1}, []fields{{"original_attempt_run_id": 1000, "status": ended("RUN_EXECUTION_ERROR")}, {"original_attempt_run_id": 1000, "attempt_number": 1}}, nil, "", ""},
 		"told to be failed": {fields{"total_iterations": 1, "failed_iterations": 1}, []fields{{}}, nil, "databricks.result", "1 iterations of task loop"},
 		"truncated":         {fields{"total_iterations": 3}, []fields{{}, {}}, nil, "", "has 3 iterations, but 2 are listed"},
+		"says not how":      {nil, []fields{{"status": nil}}, nil, "", "says nothing of how its iteration 1000 of task loop ended"},
+		"of no known kind":  {nil, []fields{{"notebook_task": nil}}, nil, "", ""},
 		"still runs":        {nil, []fields{{"status": fields{"state": "RUNNING"}}}, nil, "", "is RUNNING"},
 		"another run":       {nil, []fields{{}}, func(_ int, a map[string]any) { a["run_id"] = 7 }, "", `about run "7"`},
 		"none":              {fields{"total_iterations": 0}, nil, nil, "", ""},

@@ -161,9 +161,13 @@ func githubPruned(path string, v any) (removed []string) {
 	if object, ok := v.(map[string]any); ok {
 		drop(path, object, "files")
 		for _, side := range []string{"head", "base"} {
-			if of, ok := object[side].(map[string]any); ok {
-				drop(path+"."+side, of, "repo", "label", "user")
+			of, _ := object[side].(map[string]any)
+			if repository, ok := of["repo"].(map[string]any); ok && side == "base" { // whose name tells where the pull request belongs
+				drop(path+".base.repo", repository, slices.DeleteFunc(sortedKeys(repository), func(key string) bool { return key == "full_name" })...)
+				drop(path+".base", of, "label", "user")
+				continue
 			}
+			drop(path+"."+side, of, "repo", "label", "user")
 		}
 	}
 	return removed

@@ -28,6 +28,7 @@ type githubUser struct {
 // Source: https://docs.github.com/rest/commits/commits#get-a-commit
 type githubCommit struct {
 	SHA       string     `json:"sha"`
+	Page      string     `json:"html_url"`
 	Author    githubUser `json:"author"` // the account that has the address in the header, if any
 	Committer githubUser `json:"committer"`
 	Commit    struct {
@@ -52,6 +53,7 @@ type githubPush struct {
 // Source: https://docs.github.com/rest/pulls/pulls#get-a-pull-request
 type githubPull struct {
 	Number   json.Number `json:"number"`
+	Page     string      `json:"html_url"`
 	Title    string      `json:"title"`
 	State    string      `json:"state"` // open, closed
 	Merged   bool        `json:"merged"`
@@ -63,7 +65,10 @@ type githubPull struct {
 		Ref string `json:"ref"`
 	} `json:"head"`
 	Base struct {
-		Ref string `json:"ref"`
+		Ref  string `json:"ref"`
+		Repo struct {
+			Name string `json:"full_name"`
+		} `json:"repo"`
 	} `json:"base"`
 	Reviewers []githubUser `json:"requested_reviewers"` // those who have not answered
 	Teams     []struct {
@@ -78,6 +83,7 @@ type githubPull struct {
 type githubReviewAnswer struct {
 	ID        json.Number `json:"id"`
 	User      githubUser  `json:"user"`
+	Page      string      `json:"html_url"`
 	State     string      `json:"state"`
 	Commit    string      `json:"commit_id"`
 	Submitted time.Time   `json:"submitted_at"`
@@ -98,6 +104,9 @@ func (q *githubQuestion) commit(ctx context.Context) (c githubCommit, err error)
 	}
 	if !strings.EqualFold(c.SHA, q.id) {
 		return c, q.nonsense(r.Operation, fmt.Errorf("it is about commit %q", plain(c.SHA)))
+	}
+	if page := pagePath(c.Page); !q.isPage(page, "commit/"+q.id) {
+		return c, provenance.WithHint(q.nonsense(r.Operation, fmt.Errorf("it is about %q", plain(page))), "was the repository renamed?")
 	}
 	if v := c.Commit.Verification; v.Verified != (v.Reason == "valid") {
 		return c, q.nonsense(r.Operation, fmt.Errorf("the signature is verified: %t, because %q", v.Verified, plain(v.Reason)))
@@ -188,7 +197,27 @@ func (q *githubQuestion) pull(ctx context.Context, listed githubPull) (p githubP
 	if p.Number != listed.Number || p.User != listed.User || p.State == "" {
 		return p, q.nonsense(r.Operation, errors.New("it contradicts the list that names it"))
 	}
+	if of := p.Base.Repo.Name; !strings.EqualFold(of, q.Repository) {
+		return p, q.nonsense(r.Operation, fmt.Errorf("it is one of repository %q", plain(of)))
+	}
+	if page := pagePath(p.Page); !q.isPage(page, "pull/"+number) {
+		return p, q.nonsense(r.Operation, fmt.Errorf("it is about %q", plain(page)))
+	}
 	return p, nil
+}
+
+// pagePath is the path of the page on which people look at a thing: it names the repository.
+func pagePath(page string) string {
+	u, err := url.Parse(page)
+	if err != nil {
+		return ""
+	}
+	return u.Path
+}
+
+// isPage tells whether a path is that of a thing of the repository.
+func (q *githubQuestion) isPage(path, thing string) bool {
+	return strings.EqualFold(path, "/"+q.Repository+"/"+thing)
 }
 
 // reviews asks for the reviews of a pull request, the oldest first.
@@ -199,6 +228,9 @@ func (q *githubQuestion) reviews(ctx context.Context, number string) ([]githubRe
 	for _, a := range all {
 		if known[a.ID] {
 			return nil, q.nonsense(r.Operation, fmt.Errorf("review %q stands in it twice", plain(a.ID.String())))
+		}
+		if page := pagePath(a.Page); !q.isPage(page, "pull/"+number) {
+			return nil, q.nonsense(r.Operation, fmt.Errorf("review %q is one of %q", plain(a.ID.String()), plain(page)))
 		}
 		known[a.ID] = true
 	}

@@ -224,8 +224,26 @@ func TestGitHubRefusals(t *testing.T) {
 		"another commit": {func(a *double.API, g *GitHub) {
 			a.Fail("/commits/"+double.Commit+"?", faults.Answer(200, `{"sha":"66"}`))
 		}, "", `about commit "66"`},
-		"verified for no reason": {func(a *double.API, g *GitHub) { verification(a)["verified"] = false }, "", `verified: false, because "valid"`},
-		"unsigned and verified":  {func(a *double.API, g *GitHub) { verification(a)["reason"] = "unsigned" }, "", `verified: true, because "unsigned"`},
+		"a commit of another repository": {func(a *double.API, g *GitHub) {
+			a.Commit["html_url"] = "https://github.com/contoso/other/commit/" + double.Commit
+		}, "", `about "/contoso/other/commit/`},
+		"a commit without its page": {func(a *double.API, g *GitHub) { delete(a.Commit, "html_url") }, "", `about ""`},
+		"a page of another commit": {func(a *double.API, g *GitHub) {
+			a.Commit["html_url"] = "https://github.com/contoso/mortgage/commit/" + strings.Repeat("6", 40)
+		}, "", "about "},
+		"a pull request of another repository": {func(a *double.API, g *GitHub) {
+			a.Pulls[0]["base"] = map[string]any{"ref": "main", "repo": map[string]any{"full_name": "contoso/other"}}
+		}, "", `one of repository "contoso/other"`},
+		"a pull request of no repository": {func(a *double.API, g *GitHub) { a.Pulls[0]["base"] = map[string]any{"ref": "main"} }, "", `one of repository ""`},
+		"a pull request with another's page": {func(a *double.API, g *GitHub) {
+			a.Pulls[0]["html_url"] = "https://github.com/contoso/mortgage/pull/89"
+		}, "", `about "/contoso/mortgage/pull/89"`},
+		"a review of another pull request": {func(a *double.API, g *GitHub) {
+			a.Reviews["88"][0]["html_url"] = "https://github.com/contoso/mortgage/pull/89#pullrequestreview-1"
+		}, "", `review "1" is one of "/contoso/mortgage/pull/89"`},
+		"a review of no pull request": {func(a *double.API, g *GitHub) { delete(a.Reviews["88"][0], "html_url") }, "", `review "1" is one of ""`},
+		"verified for no reason":      {func(a *double.API, g *GitHub) { verification(a)["verified"] = false }, "", `verified: false, because "valid"`},
+		"unsigned and verified":       {func(a *double.API, g *GitHub) { verification(a)["reason"] = "unsigned" }, "", `verified: true, because "unsigned"`},
 		"another pull request": {func(a *double.API, g *GitHub) {
 			a.Fail("/pulls/88 ", faults.Answer(200, `{"number":89,"state":"open"}`))
 		}, "", "contradicts the list"},

@@ -47,7 +47,10 @@ func (a *mlflowAsking) artifacts(ctx context.Context, r mlflowRun) ([]provenance
 	}
 	all := make([]provenance.Artifact, len(files))
 	for i, f := range files {
-		all[i] = provenance.Artifact{Path: a.used.mask(f.Path), Size: max(0, f.size)}
+		all[i].Path = a.used.mask(f.Path)
+		if f.size >= 0 {
+			all[i].Size = &f.size
+		}
 	}
 	return all, a.addPlots(ctx, r, files, all)
 }

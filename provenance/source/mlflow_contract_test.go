@@ -179,7 +179,7 @@ func contractArtifacts(t *testing.T, of MLflow, dir string) {
 	for _, a := range got.Artifacts {
 		mediaType, known := kept[a.Path]
 		data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(a.Path)))
-		if err != nil || !known || a.Size != int64(len(data)) || a.Digest.IsZero() != (mediaType == "") || a.Redacted != (a.Path == "notes/log.txt") {
+		if err != nil || !known || a.Size == nil || *a.Size != int64(len(data)) || a.Digest.IsZero() != (mediaType == "") || a.Redacted != (a.Path == "notes/log.txt") {
 			t.Errorf("artifact %+v: %v", a, err)
 			continue
 		}

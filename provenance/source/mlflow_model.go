@@ -144,8 +144,11 @@ func (a *mlflowAsking) versionInCatalog(ctx context.Context, operation, name, ve
 func (a *mlflowAsking) ready(name, version string, v mlflowVersion) error {
 	n, err := v.Version.integer()
 	same := err == nil && n > 0 && (strings.HasPrefix(version, "@") || version == string(v.Version))
-	if !same || !strings.EqualFold(v.Name, name) {
+	if !same || !a.sameModel(v.Name, name) {
 		return a.nonsense(mlflowReadingVersion(name, version), fmt.Errorf("it is about version %s of model %q", plain(string(v.Version)), plain(v.Name)))
+	}
+	if alias, is := strings.CutPrefix(version, "@"); is && len(v.Aliases) > 0 && !slices.Contains(v.Aliases, mlflowAliasName(alias)) {
+		return a.nonsense(mlflowReadingVersion(name, version), fmt.Errorf("version %s is not called %s", plain(string(v.Version)), plain(alias)))
 	}
 	switch v.Status {
 	case "READY", "":
@@ -157,6 +160,15 @@ func (a *mlflowAsking) ready(name, version string, v mlflowVersion) error {
 			cmp.Or(plain(v.Message), v.Status))
 	}
 	return a.nonsense(mlflowReadingVersion(name, version), fmt.Errorf("its status is %q", plain(v.Status)))
+}
+
+// sameModel compares names. In Unity Catalog their case does not matter.
+// Source: https://docs.databricks.com/sql/language-manual/sql-ref-names.html
+func (a *mlflowAsking) sameModel(answered, asked string) bool {
+	if a.registryOf(asked) == "unity-catalog" {
+		return strings.EqualFold(answered, asked)
+	}
+	return answered == asked
 }
 
 // noun is the version as it is recorded. Tags are set by whoever may: one called run_id is no more than a tag.

@@ -110,7 +110,7 @@ func TestMLflowRun(t *testing.T) {
 			GitURL: "https://dev.azure.com/contoso/ml/_git/r", GitCommit: strings.Repeat("ab", 20),
 			Inputs: []provenance.Dataset{{Name: "mortgages", Claimed: "1f00c0de", Kind: "delta_table", Role: "training", Version: "3",
 				Source: "abfss://lake@contoso.dfs.core.windows.net/m/"}},
-			Artifacts: []provenance.Artifact{{Path: "roc.png", Size: 4, Digest: png, Stored: got.Artifacts[0].Stored}, {Path: "train.log", Size: 1}},
+			Artifacts: []provenance.Artifact{{Path: "roc.png", Size: new(int64(4)), Digest: png, Stored: got.Artifacts[0].Stored}, {Path: "train.log", Size: new(int64(1))}},
 			Started:   time.UnixMilli(1795311000000).UTC(), Ended: time.UnixMilli(1795311600000).UTC(), Answered: got.Answered,
 		}
 		if string(mlflowReadStored(t, got.Artifacts[0].Stored)) != "\x89PNG" || !strings.Contains(string(mlflowReadStored(t, got.Answer)), `"value":0.5`) {
@@ -222,7 +222,7 @@ func TestMLflowInAzureML(t *testing.T) {
 		m.URI = scheme + "://WestEurope.api.azureml.ms" + mlflowInWorkspace + "/"
 		m.Client.Transport = mlflowAt(t, "westeurope.api.azureml.ms", s)
 		got := collectMLflow(t, m)
-		if got.URI != "https://westeurope.api.azureml.ms"+mlflowInWorkspace || len(got.Artifacts) != 2 || !got.Artifacts[0].Digest.IsZero() || got.Artifacts[0].Size != 4 {
+		if got.URI != "https://westeurope.api.azureml.ms"+mlflowInWorkspace || len(got.Artifacts) != 2 || !got.Artifacts[0].Digest.IsZero() || *got.Artifacts[0].Size != 4 {
 			t.Errorf("%s: %+v", scheme, got)
 		}
 	}
@@ -470,6 +470,20 @@ func TestMLflowKeepsCredentialsAtHome(t *testing.T) {
 	}
 	if visits.Load() != 0 {
 		t.Error("the other host was asked")
+	}
+}
+
+// TestMLflowSizes: a size that the listing does not tell is none, and an empty file's is 0.
+func TestMLflowSizes(t *testing.T) {
+	s := mlflowWithRun(t, double.Run{})
+	s.Alter = func(asked string, answer map[string]any) {
+		if asked == "artifacts/list" {
+			answer["files"] = []any{map[string]any{"path": "a.bin"}, map[string]any{"path": "b.bin", "file_size": nil}, map[string]any{"path": "c.bin", "file_size": 0}}
+		}
+	}
+	got, err := json.Marshal(collectMLflow(t, mlflowOf(s, mlflowRun1)).Artifacts)
+	if want := `[{"path":"a.bin"},{"path":"b.bin"},{"path":"c.bin","size":"0"}]`; err != nil || string(got) != want {
+		t.Errorf("%s, want %s (%v)", got, want, err)
 	}
 }
 
@@ -742,6 +756,37 @@ func TestMLflowPlotFaults(t *testing.T) {
 	}
 }
 
+// TestMLflowAliases: what an alias is resolved to has to be called by it, where the answer tells; and to be of that model.
+func TestMLflowAliases(t *testing.T) {
+	other := []any{map[string]any{"alias_name": "challenger"}}
+	const plain, catalog = "mortgage", "ml.prod.mortgage"
+	for name, c := range map[string]struct {
+		model  string
+		fields map[string]any
+		says   string
+	}{
+		"plain":                  {plain, nil, ""},
+		"without aliases":        {plain, map[string]any{"aliases": nil}, ""},
+		"called otherwise":       {plain, map[string]any{"aliases": []any{"challenger"}}, "is not called champion"},
+		"another model":          {plain, map[string]any{"name": "other"}, `of model "other"`},
+		"in the catalog":         {catalog, nil, ""},
+		"asked in another case":  {"ML.prod.Mortgage", map[string]any{"catalog_name": "ml", "model_name": "mortgage"}, ""},
+		"another of the catalog": {catalog, map[string]any{"model_name": "other"}, `of model "ml.prod.other"`},
+		"of another schema":      {catalog, map[string]any{"schema_name": "dev"}, `of model "ml.dev.mortgage"`},
+		"called otherwise there": {catalog, map[string]any{"aliases": other}, "is not called champion"},
+		"nameless there":         {catalog, map[string]any{"model_name": nil}, `of model ""`},
+	} {
+		s := double.New(t)
+		s.PutVersion(double.Version{Name: c.model, Version: "7", Aliases: []string{"champion"}, Fields: c.fields})
+		m := mlflowOf(s, "")
+		m.ModelName, m.ModelVersion, m.Databricks = c.model, "@champion", c.model != plain
+		evidence, err := m.Collect(t.Context())
+		if (err == nil) != (c.says == "") || err != nil && (evidence != nil || mlflowKindOf(err) != "" || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+	}
+}
+
 // TestMLflowRegistered: only a version that is READY, and is the one that was asked for.
 func TestMLflowRegistered(t *testing.T) {
 	pair := map[string]any{"key": "run_id", "value": "81462"}
@@ -755,6 +800,8 @@ func TestMLflowRegistered(t *testing.T) {
 		"failed":          {map[string]any{"status": "FAILED_REGISTRATION", "status_message": "no files"}, "model.failed", "no files"},
 		"another status":  {map[string]any{"status": "MAYBE"}, "", "MAYBE"},
 		"another model":   {map[string]any{"name": "other"}, "", `of model "other"`},
+		"another case":    {map[string]any{"name": "Mortgage"}, "", `of model "Mortgage"`},
+		"no name":         {map[string]any{"name": nil}, "", `of model ""`},
 		"another version": {map[string]any{"version": "8"}, "", "about version 8"},
 		"no version":      {map[string]any{"version": nil}, "", "about version"},
 		"tags twice":      {map[string]any{"tags": []any{pair, pair}}, "", "stands twice"},

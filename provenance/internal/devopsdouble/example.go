@@ -103,7 +103,8 @@ func (c *Collection) fillReview() {
 		"project": map[string]any{"id": ProjectID, "name": Project}}
 	header := map[string]any{"name": "Ada Lovelace", "email": "ada@contoso.com", "date": "2026-11-23T01:10:00Z"}
 	push := map[string]any{"pushedBy": ada(), "pushId": 41, "date": "2026-11-23T01:30:00.25Z"}
-	c.Commit = map[string]any{"commitId": Commit, "treeId": strings.Repeat("7", 40), "author": header, "committer": header, "comment": "Weight recent applications", "push": push}
+	c.Commit = map[string]any{"commitId": Commit, "treeId": strings.Repeat("7", 40), "author": header, "committer": header, "comment": "Weight recent applications", "push": push,
+		"url": c.URL + "/" + ProjectID + "/_apis/git/repositories/" + RepositoryID + "/commits/" + Commit}
 	c.PushData = push
 	c.Pulls = []map[string]any{{"pullRequestId": 88, "repository": map[string]any{"id": RepositoryID, "name": "mortgage", "project": map[string]any{"name": Project}},
 		"title": "Weight recent applications", "status": "completed", "sourceRefName": "refs/heads/recent", "targetRefName": "refs/heads/main", "createdBy": ada(), "closedBy": grace(),

@@ -22,7 +22,7 @@ func (a *API) fill() {
 	ada, grace, linus := Account(Ada, "ada-l"), Account(Grace, "ghopper"), Account(Linus, "linus")
 	header := map[string]any{"name": "Ada Lovelace", "email": "ada@contoso.com", "date": "2026-11-23T01:10:00Z"}
 	old := strings.Repeat("8", 40)
-	a.Commit = map[string]any{"sha": Commit, "node_id": "x", "author": ada, "committer": Account(19864447, "web-flow"), "parents": []any{},
+	a.Commit = map[string]any{"sha": Commit, "node_id": "x", "html_url": "https://github.com/" + Repository + "/commit/" + Commit, "author": ada, "committer": Account(19864447, "web-flow"), "parents": []any{},
 		"commit": map[string]any{"author": header, "committer": header, "message": "Weight recent applications\n\nSigned-off-by: Ada Lovelace <ada@contoso.com>",
 			"verification": map[string]any{"verified": true, "reason": "valid", "signature": "-----BEGIN PGP SIGNATURE-----", "payload": "author Ada Lovelace <ada@contoso.com>", "verified_at": "2026-11-23T01:31:00Z"}},
 		"files": []any{map[string]any{"filename": "train.py", "patch": "+password = planted-patch"}}}
@@ -42,5 +42,5 @@ func (a *API) fill() {
 		"requested_reviewers": []any{linus, grace}, "requested_teams": []any{map[string]any{"id": 5, "name": "Risk", "slug": "risk"}}}}
 	a.Reviews = map[string][]map[string]any{"88": {
 		Review(1, grace, "CHANGES_REQUESTED", old, 1), Review(2, ada, "COMMENTED", old, 2), Review(3, grace, "APPROVED", Commit, 3), Review(4, grace, "COMMENTED", Commit, 4),
-		Review(5, Account(1004, "mallory"), "DISMISSED", old, 5), Review(6, Account(1005, "eve"), "PENDING", old, 6), {"id": 7, "user": nil, "state": "APPROVED", "commit_id": old, "submitted_at": "2026-11-23T01:07:00Z"}}}
+		Review(5, Account(1004, "mallory"), "DISMISSED", old, 5), Review(6, Account(1005, "eve"), "PENDING", old, 6), {"id": 7, "user": nil, "state": "APPROVED", "commit_id": old, "html_url": "https://github.com/" + Repository + "/pull/88", "submitted_at": "2026-11-23T01:07:00Z"}}}
 }
