@@ -9,7 +9,14 @@ type Answered struct {
 	Removed []string  `json:"removed,omitempty"` // JSON paths of what redaction took out of the stored answer
 	Notes   []string  `json:"notes,omitempty"`   // what the service did not let us know, and why; such facts are left out
 	Answer  Stored    `json:"answer"`
+	// Told are names and addresses of people that were taken out of the answer. They are written nowhere: they are looked for in
+	// all else that is kept.
+	Told []string `json:"-"`
 }
+
+// AnswersMediaType is the media type of several stored, redacted answers: a JSON array of request, askedAt, requestId and answer,
+// sorted by request.
+const AnswersMediaType = "application/vnd.provenance.answers.v1+json"
 
 func (a Answered) answered() Answered { return a }
 

@@ -52,6 +52,7 @@ func NewStatement(evidence ...Evidence) (Statement, error) {
 func (r *Record) judge() error {
 	r.copyPeople()
 	r.identify()
+	known := r.known()
 	if r.idsOnly {
 		r.forgetNames()
 	}
@@ -60,10 +61,13 @@ func (r *Record) judge() error {
 	if err != nil {
 		return err
 	}
-	if r.Checks, err = crossCheck(*r); err == nil && confirmed != nil {
+	if r.Checks, err = crossCheck(*r); err != nil {
+		return err
+	}
+	if confirmed != nil {
 		r.Checks = append([]Fact{*confirmed}, r.Checks...)
 	}
-	return err
+	return r.withhold(known)
 }
 
 // Bytes is the statement as deterministic JSON: the same facts give the same bytes. They are valid for in-toto's own

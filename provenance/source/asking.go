@@ -165,9 +165,8 @@ func (a *asking) nonsense(operation string, err error) error {
 	return fmt.Errorf("%s, %s: the answer makes no sense: %s", a.service, operation, text)
 }
 
-// AnswersMediaType is the media type of several stored, redacted answers: a JSON array of request, askedAt, requestId and answer,
-// sorted by request.
-const AnswersMediaType = "application/vnd.provenance.answers.v1+json"
+// AnswersMediaType is the media type of several stored, redacted answers.
+const AnswersMediaType = provenance.AnswersMediaType
 
 // answered is everything that was kept, as one document called name.
 func (a *asking) answered(name string) (provenance.Answered, error) {
