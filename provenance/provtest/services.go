@@ -92,7 +92,7 @@ func nightTracked(n Night) mlflowdouble.Run {
 	return mlflowdouble.Run{ID: NightTracked,
 		Metrics: map[string][]mlflowdouble.Value{"auc": {value(0.79, 1), value(0.8123, 2)}, "loss": {value("NaN", 1)}},
 		Params:  map[string]string{"max_depth": "7", "db_password": planted},
-		Tags:    map[string]string{"mlflow.user": "ada@contoso.com", "mlflow.source.git.commit": n.Commit},
+		Tags:    map[string]string{"mlflow.user": "ada@contoso.com", "mlflow.runName": "nightly of Ada Lovelace", "asked": "Grace Hopper", "mlflow.source.git.commit": n.Commit},
 		Files:   map[string]string{"roc.json": `{"auc":0.8123}`, "model.bin": string(n.Model)}}
 }
 

@@ -27,8 +27,8 @@ func reviewFacts(v *provenance.Review) (lines []fact) {
 func reviewers(all []provenance.Reviewer) string {
 	var said []string
 	for _, r := range all {
-		if name := person(r.Person); name != "" && r.Vote != "" && r.Vote != "no vote" {
-			said = append(said, r.Vote+" by "+name)
+		if r.Vote != "" && r.Vote != "no vote" {
+			said = append(said, r.Vote+" by "+whoever(r.Person))
 		}
 	}
 	if said == nil {
@@ -68,7 +68,7 @@ func buildFacts(r provenance.Record) (lines []fact) {
 		lines = append(lines, noteFacts(b.Notes, who)...)
 	}
 	if l := r.Release; l != nil {
-		lines = append(lines, fact{"release", join(", ", l.Name, "created by "+person(l.Creator), moment(l.Created)), known(l.Of("id"), who)})
+		lines = append(lines, fact{"release", join(", ", l.Name, "created by "+whoever(l.Creator), moment(l.Created)), known(l.Of("id"), who)})
 		lines = append(lines, approvalFacts(l.Approvals, known(l.Of("approvals"), who))...)
 		lines = append(lines, noteFacts(l.Notes, who)...)
 	}
@@ -91,7 +91,7 @@ func artifactDigest(a provenance.BuildArtifact) string {
 
 func approvalFacts(approvals []provenance.Approval, who string) (lines []fact) {
 	for _, a := range approvals {
-		lines = append(lines, fact{"", join(", ", a.Status+" by "+person(a.Approver), a.Of, moment(a.At)), who})
+		lines = append(lines, fact{"", join(", ", a.Status+" by "+whoever(a.Approver), a.Of, moment(a.At)), who})
 	}
 	return lines
 }

@@ -35,6 +35,7 @@ type asking struct {
 	kept    []keptAnswer
 	size    int // bytes of all that is kept
 	removed []string
+	told    []string // names and addresses of people that were taken out
 	first   time.Time
 }
 
@@ -108,6 +109,7 @@ func (a *asking) keep(r httpclient.Request, answer httpclient.Answer, v any) err
 	if err != nil {
 		return a.nonsense(r.Operation, err)
 	}
+	a.tell(red.told)
 	if err := a.remember(r.Operation, keptAnswer{label, answer.At.UTC().Truncate(time.Second), answer.RequestID, data}, red.removed); err != nil {
 		return err
 	}
@@ -118,6 +120,13 @@ func (a *asking) keep(r httpclient.Request, answer httpclient.Answer, v any) err
 		return a.nonsense(r.Operation, err)
 	}
 	return nil
+}
+
+// tell notes names and addresses of people that were taken out.
+func (a *asking) tell(told []string) {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	a.told = append(a.told, told...)
 }
 
 // remember keeps a redacted answer, and what was removed from it.
@@ -180,7 +189,8 @@ func (a *asking) answered(name string) (provenance.Answered, error) {
 	if err != nil {
 		return provenance.Answered{}, err
 	}
-	return provenance.Answered{AskedAt: a.first.UTC().Truncate(time.Second), Removed: a.removedPaths(), Answer: storedBytes(name, AnswersMediaType, data)}, nil
+	return provenance.Answered{AskedAt: a.first.UTC().Truncate(time.Second), Removed: a.removedPaths(), Answer: storedBytes(name, AnswersMediaType, data),
+		Told: slices.Compact(slices.Sorted(slices.Values(a.told)))}, nil
 }
 
 // maxRemoved bounds the list of what was removed; what is removed is marked in the stored answer anyway.
