@@ -99,7 +99,9 @@ func TestWithheldBytes(t *testing.T) {
 	want := record.Stored()
 	texts := map[string]string{}
 	for _, stored := range all {
-		if !slices.ContainsFunc(want, func(s Stored) bool { return s.Digest == stored.Digest && s.Name == stored.Name && s.Size == stored.Size }) {
+		if !slices.ContainsFunc(want, func(s Stored) bool {
+			return s.Digest == stored.Digest && s.Name == stored.Name && s.Size == stored.Size
+		}) {
 			t.Errorf("beside the image lies %s %s, which the statement does not name", stored.Name, stored.Digest)
 		}
 		if stored.Open == nil {

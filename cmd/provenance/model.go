@@ -25,6 +25,9 @@ func (r *recorder) model(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.noteRegistered(places); err != nil {
+		return err
+	}
 	name, version := r.modelName(places[0].URI())
 	model, files, err := folder.Model(ctx, name, version, places[0], o)
 	if err != nil {
@@ -61,6 +64,44 @@ func (r *recorder) modelName(uri string) (name, version string) {
 		}
 	}
 	return name, version
+}
+
+// noteRegistered notes which of the places hold the files of a registered version, and refuses another version of the same model: the
+// record would call it by the wrong number.
+func (r *recorder) noteRegistered(places []storage.Folder) error {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for i, e := range r.evidence {
+		m, is := e.(provenance.RegisteredModel)
+		if !is {
+			continue
+		}
+		for n, place := range places {
+			switch uri := place.URI(); {
+			case filesOf(m, r.cfg.Model[n], uri):
+				m.Files = uri
+				m.Grounds = m.With("files", provenance.Observed)
+			case m.Registry != registryAzureML && nameOf(uri) == m.Name && strings.HasPrefix(uri, "models:/"):
+				return provenance.Refuse("model.version", "name one version, by its number: an alias can move", "the model at %s is not the registered version that is recorded, %s %s", uri, m.Name, m.Version)
+			}
+		}
+		r.evidence[i] = m
+	}
+	return nil
+}
+
+// registryAzureML is how records call the registry of Azure ML.
+const registryAzureML = "azureml"
+
+// filesOf tells whether a place, as it was asked for and as it is called, holds the files of a registered version.
+func filesOf(m provenance.RegisteredModel, asked, place string) bool {
+	switch {
+	case m.Registry == registryAzureML && asked == "azureml":
+		return true
+	case m.Registry != registryAzureML && strings.EqualFold(place, "models:/"+m.Name+"/"+m.Version+"/"):
+		return true
+	}
+	return m.Source != "" && strings.TrimSuffix(m.Source, "/") == strings.TrimSuffix(place, "/")
 }
 
 // nameOf is what a place calls its model: its last part, but for models:/NAME/VERSION and models:/NAME@ALIAS.

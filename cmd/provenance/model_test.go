@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
 // TestNameOf: what a model is called when nobody says so.
@@ -72,5 +74,49 @@ func TestConfigHints(t *testing.T) {
 		if hints := provenance.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], want) {
 			t.Errorf("%s: %v, hints %q", text, err, hints)
 		}
+	}
+}
+
+// at is a place of a model that is only called something.
+type at struct {
+	storage.Folder
+	uri string
+}
+
+func (a at) URI() string { return a.uri }
+
+// TestNoteRegistered: a registered version is noted to be read only at its own place, and another version of it is refused.
+func TestNoteRegistered(t *testing.T) {
+	mlflow := provenance.RegisteredModel{Registry: "mlflow", Name: "mortgage", Version: "7", Source: "runs:/4be1/model"}
+	azure := provenance.RegisteredModel{Registry: "azureml", Name: "mortgage", Version: "7"}
+	for name, c := range map[string]struct {
+		model        provenance.RegisteredModel
+		asked, place string
+		want         string // "" for not read, "refused"
+	}{
+		"by version":      {mlflow, "models:/mortgage@champion", "models:/mortgage/7/", "models:/mortgage/7/"},
+		"by source":       {mlflow, "runs:/4be1/model", "runs:/4be1/model/", "runs:/4be1/model/"},
+		"another run's":   {mlflow, "runs:/4be2/model", "runs:/4be2/model/", ""},
+		"another model":   {mlflow, "models:/churn/7", "models:/churn/7/", ""},
+		"another version": {mlflow, "models:/mortgage/8", "models:/mortgage/8/", "refused"},
+		"azureml":         {azure, "azureml", "abfss://c@a/p/", "abfss://c@a/p/"},
+		"mlflow, azureml": {mlflow, "azureml", "abfss://c@a/p/", ""},
+		"local":           {azure, "model.bin", "file:///model.bin", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &recorder{cfg: config{Model: []string{c.asked}}, evidence: []provenance.Evidence{provenance.IDsOnly{}, c.model}}
+			err := r.noteRegistered([]storage.Folder{at{uri: c.place}})
+			if c.want == "refused" {
+				var refused *provenance.Refused
+				if !errors.As(err, &refused) || refused.Code != "model.version" || refused.Hint == "" {
+					t.Error(err)
+				}
+				return
+			}
+			m := r.evidence[1].(provenance.RegisteredModel)
+			if err != nil || m.Files != c.want || (m.Of("files") == provenance.Observed) != (c.want != "") {
+				t.Errorf("%+v, %v", m, err)
+			}
+		})
 	}
 }
