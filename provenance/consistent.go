@@ -87,21 +87,3 @@ func covers(at string, got, want any) error {
 	}
 	return nil
 }
-
-// Contradiction makes the cross-checks again, because who signs could write any, and tells what contradicts itself: two facts, or a
-// check that says true where the facts say false. A later version may be able to tell more or less than the one that wrote the
-// record, and say it in other words; that is none.
-func (r Record) Contradiction() error {
-	again := r
-	if err := again.judge(); err != nil {
-		return err
-	}
-	for _, now := range again.Checks {
-		for _, said := range r.Checks {
-			if said.Name == now.Name && said.Value == "true" && now.Value == "false" {
-				return fmt.Errorf("the check %s says true, and by the facts it is false: %s", said.Name, now.Note)
-			}
-		}
-	}
-	return nil
-}

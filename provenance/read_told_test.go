@@ -1,7 +1,10 @@
 package provenance
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +46,145 @@ func TestReadTold(t *testing.T) {
 				t.Errorf("error %v, not one that says %q", err, c.says)
 			}
 		})
+	}
+}
+
+// TestReadOneThingOnly: a statement that says one thing in two ways is none of ours, whoever signed it.
+func TestReadOneThingOnly(t *testing.T) {
+	byproducts := func(s *Statement) *[]slsa1.ResourceDescriptor { return &s.Predicate.RunDetails.Byproducts }
+	dependencies := func(s *Statement) *[]slsa1.ResourceDescriptor {
+		return &s.Predicate.BuildDefinition.ResolvedDependencies
+	}
+	index := func(t *testing.T, list []slsa1.ResourceDescriptor, name string) int {
+		i := slices.IndexFunc(list, func(d slsa1.ResourceDescriptor) bool { return d.Name == name })
+		if i < 0 {
+			t.Fatalf("there is no %s", name)
+		}
+		return i
+	}
+	external := func(s *Statement) map[string]any {
+		return s.Predicate.BuildDefinition.ExternalParameters.(map[string]any)
+	}
+	for name, c := range map[string]struct {
+		change func(*testing.T, *Statement)
+		says   string // nothing where it is read
+	}{
+		"nothing changed": {func(*testing.T, *Statement) {}, ""},
+		"checks twice": {func(t *testing.T, s *Statement) {
+			list := byproducts(s)
+			*list = append(*list, (*list)[index(t, *list, nameChecks)])
+		}, "runDetails.byproducts has"},
+		"no checks": {func(t *testing.T, s *Statement) {
+			list := byproducts(s)
+			i := index(t, *list, nameChecks)
+			*list = slices.Delete(*list, i, i+1)
+		}, "runDetails.byproducts has"},
+		"another order": {func(t *testing.T, s *Statement) {
+			list := *byproducts(s)
+			i, j := index(t, list, nameImage), index(t, list, nameModel)
+			list[i], list[j] = list[j], list[i]
+		}, "runDetails.byproducts["},
+		"other data chosen": {func(t *testing.T, s *Statement) {
+			external(s)["data"].([]any)[0].(map[string]any)["uri"] = "abfss://other@contoso.dfs.core.windows.net/"
+		}, "buildDefinition.externalParameters.data[0].uri is abfss://other@"},
+		"data chosen and not recorded": {func(t *testing.T, s *Statement) {
+			data := external(s)["data"].([]any)
+			external(s)["data"] = append(data, data[0])
+		}, "buildDefinition.externalParameters.data has 3 items, and 2 of them"},
+		"other parameters of the run": {func(t *testing.T, s *Statement) {
+			external(s)["training"].(map[string]any)["notebook"] = "/Repos/other"
+		}, "externalParameters.training.notebook is /Repos/other"},
+		"another place of the commit": {func(t *testing.T, s *Statement) {
+			list := *dependencies(s)
+			list[index(t, list, nameSource)].URI = "git+https://example.com/other"
+		}, "resolvedDependencies[0].uri is git+https://example.com/other"},
+		"another place of a notebook": {func(t *testing.T, s *Statement) {
+			list := *dependencies(s)
+			list[index(t, list, nameNotebook)].URI = "https://example.com/"
+		}, "].uri is https://example.com/"},
+		"an annotation that is not known": {func(t *testing.T, s *Statement) {
+			list := *byproducts(s)
+			list[index(t, list, nameImage)].Annotations[annotationPrefix+"colour"] = "blue"
+		}, ""},
+		"a descriptor that is not known": {func(t *testing.T, s *Statement) {
+			list := byproducts(s)
+			*list = append([]slsa1.ResourceDescriptor{{Name: "colours", URI: "https://example.com/"}}, *list...)
+		}, ""},
+		"something stored that is not known": {func(t *testing.T, s *Statement) {
+			list := byproducts(s)
+			*list = append(*list, slsa1.ResourceDescriptor{Name: nameStored + "colours.txt", Digest: Digests(digestOf(t, SHA256, "4")).wire(),
+				Annotations: map[string]any{annotationPrefix + "size": "7"}})
+		}, ""},
+		"a parameter of the run that is not known": {func(t *testing.T, s *Statement) {
+			s.Predicate.BuildDefinition.InternalParameters.(map[string]any)["colour"] = "blue"
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, data := write(t, example(t)...)
+			s, err := ParseStatement(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.change(t, &s)
+			_, err = Read(s)
+			if c.says == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantCode(t, err, "statement.malformed")
+			if err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("error %v, not one that says %q", err, c.says)
+			}
+		})
+	}
+}
+
+// TestContradiction: facts that no honest recorder would have put into one record are found again, whatever the checks say.
+func TestContradiction(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Record)
+		says   string
+	}{
+		"as it was written":              {func(*Record) {}, ""},
+		"a check is missing":             {func(r *Record) { r.Checks = r.Checks[1:] }, ""},
+		"known less":                     {func(r *Record) { r.Checks[0].Value = "unknown" }, ""},
+		"another commit":                 {func(r *Record) { r.Pipeline.CommitID = strings.Repeat("6", 40) }, "say that its commitId is 6666"},
+		"another copy":                   {func(r *Record) { r.Model.Copies[0].Digest = digestOf(t, DirHash, "0") }, "is not the one at"},
+		"a check that says true":         {func(r *Record) { setCheck(r, CheckRoles, "true") }, "the check rolesDisjoint says true, and by the facts it is false: "},
+		"a pipeline that nobody saw":     {func(r *Record) { r.Pipeline.Grounds = Grounds{Basis: Observed} }, "the pipeline's builderId is said to be observed"},
+		"claims that are not there":      {func(r *Record) { r.Build.Claims = nil }, "the pipeline's builderId is said to be reported, and by the record it is declared"},
+		"a build that is not there":      {func(r *Record) { r.Build = nil }, "is said to be reported, and by the record it is declared"},
+		"training that is known better":  {func(r *Record) { r.Data[0].Grounds = r.Data[0].With("trainedOn", Observed) }, "is said to be observed, and by the record it is"},
+		"a check that is known better":   {func(r *Record) { r.Checks[0].Basis = Observed }, "the check pipelineConfirmed is said to be observed, and by the record it is reported"},
+		"a pipeline that is known worse": {func(r *Record) { r.Pipeline.Grounds = Grounds{Basis: Declared} }, ""},
+		"a check that says false":        {func(r *Record) { setCheck(r, CheckRoles, "false") }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := write(t, example(t)...)
+			r, err := Read(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.change(&r)
+			before, _ := json.Marshal(r)
+			err = r.Contradiction()
+			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+				t.Errorf("error %v, not one that says %q", err, c.says)
+			}
+			if after, _ := json.Marshal(r); !bytes.Equal(after, before) {
+				t.Error("looking for contradictions changed the record")
+			}
+		})
+	}
+}
+
+func setCheck(r *Record, name, value string) {
+	for i := range r.Checks {
+		if r.Checks[i].Name == name {
+			r.Checks[i].Value = value
+		}
 	}
 }
 

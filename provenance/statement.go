@@ -1,7 +1,6 @@
 package provenance
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -35,47 +34,16 @@ type Statement struct {
 	Predicate slsa1.ProvenancePredicate `json:"predicate"`
 }
 
-// NewStatement joins evidence, makes the cross-checks and writes the statement. Evidence that contradicts itself is a
-// *Refused; evidence that lacks an image, a commit or a builder is an error.
-func NewStatement(evidence ...Evidence) (Statement, error) {
-	record, err := gather(evidence)
-	if err != nil {
-		return Statement{}, err
-	}
-	if err := record.judge(); err != nil {
-		return Statement{}, err
-	}
-	return record.statement()
-}
-
-// judge concludes from all facts together what none of them says alone.
-func (r *Record) judge() error {
-	r.copyPeople()
-	r.identify()
-	known := r.known()
-	if r.idsOnly {
-		r.forgetNames()
-	}
-	r.tieTraining()
-	confirmed, err := r.confirm()
-	if err != nil {
-		return err
-	}
-	if r.Checks, err = crossCheck(*r); err != nil {
-		return err
-	}
-	if confirmed != nil {
-		r.Checks = append([]Fact{*confirmed}, r.Checks...)
-	}
-	return r.withhold(known)
-}
-
 // Bytes is the statement as deterministic JSON: the same facts give the same bytes. They are valid for in-toto's own
-// protobuf types, or there is an error.
+// protobuf types, or there is an error; more than [MaxStatement] are a *Refused.
 func (s Statement) Bytes() ([]byte, error) {
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("write statement: %w", err)
+	}
+	if len(data) > MaxStatement { // nobody could read it
+		return nil, Refuse("statement.large", "record fewer or larger folders, and leave long parameters out of the run",
+			"the statement has %d bytes, more than the limit of %d", len(data), MaxStatement)
 	}
 	return data, validate(data, protojson.UnmarshalOptions{})
 }
@@ -137,23 +105,6 @@ func validate(data []byte, read protojson.UnmarshalOptions) error {
 		return fmt.Errorf("not valid SLSA provenance v1: %w", err)
 	}
 	return nil
-}
-
-// SameBuild tells whether theirs is of the same build as mine and says the same: all is equal but for clocks, for the digests
-// of stored answers, which hold clocks of their own, and for whether digests were reused. A digest that was read anew says
-// more than one that was reused, so mine may not be known better.
-func SameBuild(mine, theirs Record) bool {
-	mineBytes, errMine := json.Marshal(mine.timeless())
-	theirBytes, errTheirs := json.Marshal(theirs.timeless())
-	if errMine != nil || errTheirs != nil || !bytes.Equal(mineBytes, theirBytes) {
-		return false
-	}
-	for i, f := range mine.Data {
-		if !theirs.Data[i].Of("digest").AtLeast(f.Of("digest")) {
-			return false
-		}
-	}
-	return true
 }
 
 // CheckSecrets is the last look at bytes before they are signed or stored: a *Refused that names the kind of secret it

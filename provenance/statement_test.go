@@ -247,6 +247,7 @@ func TestBytesOfAnInvalidStatement(t *testing.T) {
 		"no digest":   func(s *Statement) { s.Subject[0].Digest = nil },
 		"no builder":  func(s *Statement) { s.Predicate.RunDetails.Builder.ID = "" },
 		"wrong _type": func(s *Statement) { s.Type = "https://in-toto.io/Statement/v9" },
+		"too large":   func(s *Statement) { s.Subject[0].Name = strings.Repeat("x", MaxStatement) },
 	} {
 		s, _ := write(t, example(t)...)
 		spoil(&s)

@@ -153,7 +153,7 @@ func (d *digester) folder(uri string) (report.Digested, error) {
 	if err != nil {
 		return report.Digested{}, err
 	}
-	o.State, o.Shard = d.c.String("state"), d.shard
+	o.State, o.Shard, o.Settle = d.c.String("state"), d.shard, d.c.IsSet("key")
 	if file := d.c.String("listing"); file != "" {
 		return d.list(f, o, file)
 	}

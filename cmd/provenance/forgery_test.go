@@ -63,6 +63,8 @@ func TestForgeries(t *testing.T) {
 		{"predicateType changed", "statement.predicateType", replaced("https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.9")},
 		{"_type changed", "statement.type", replaced("https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v3")},
 		{"buildType changed", "statement.buildType", replaced("azure-pipelines-ml/v1\",\"externalParameters", "other/v1\",\"externalParameters")},
+		{"other data chosen than recorded", "statement.malformed", replaced(`"data":[{`, `"data":[{"role":"test","uri":"x"},{`)},
+		{"a check that the facts contradict", "statement.contradiction", replaced(`"internalParameters":{`, `"internalParameters":{"commitId":"`+strings.Repeat("6", 40)+`",`)},
 		{"unsigned", "envelope.unsigned", func(w *world) []string {
 			signed := w.sign("cosign", w.statement())
 			w.attach(w.ref, sign.Signed{Envelope: unsign(w, signed.Envelope, false), Bundle: unsign(w, signed.Bundle, true)})

@@ -49,6 +49,7 @@ from pyspark.sql.functions import udf
 
 FORMAT = "https://github.com/seed-3480f271/provenance/spec/folder-digest/v1"
 PIECE = 1 << 20  # bytes that are read at once
+SETTLED = 2  # seconds
 
 # The executors get the functions of this file with the job: in a notebook, they could not import it.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -69,6 +70,7 @@ class File(NamedTuple):
     size: int  # bytes
     modified: int  # nanoseconds since 1970
     changed: int  # when anything of it changed (ctime), nanoseconds since 1970; 0 for a view of a storage, which has no such time
+    inode: str  # its number in the file system, which another file that is put in its place has not; 0, too
 
 
 def run(spark: SparkSession, path: str, output: str, uri: str = "", partitions: int = 200) -> str:
@@ -155,7 +157,7 @@ def file_of(root: bytes, entry: os.DirEntry, local: bool) -> File:
         raise Refused(f"{name!r} is {kind}, and only files can be recorded")
     if "\n" in name:
         raise Refused(f"the file name {name!r} has a newline in it")
-    return File(name, info.st_size, info.st_mtime_ns, info.st_ctime_ns if local else 0)
+    return File(name, info.st_size, info.st_mtime_ns, info.st_ctime_ns if local else 0, str(info.st_ino if local else 0))
 
 
 # What the executors do.
@@ -163,6 +165,7 @@ def file_of(root: bytes, entry: os.DirEntry, local: bool) -> File:
 
 def hash_file(root: bytes, file: File) -> str:
     """The SHA-256 of a file, a space, and when it was read in seconds since 1970. It must be what was listed, before and after."""
+    settle(file)
     now = int(time.time())
     try:
         descriptor = os.open(root + b"/" + file.name.encode(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -182,9 +185,16 @@ def hash_file(root: bytes, file: File) -> str:
     return f"{digest.hexdigest()} {now}"
 
 
+def settle(file: File) -> None:
+    """Waits until a change that comes later would show: clocks of file systems tick coarsely, and the time of reading is kept in seconds."""
+    if file.changed:
+        time.sleep(min(SETTLED, max(0, file.changed / 10**9 + SETTLED - time.time())))
+
+
 def check(body, file: File) -> None:
     info = os.fstat(body.fileno())
-    if not stat.S_ISREG(info.st_mode) or (info.st_size, info.st_mtime_ns) != (file.size, file.modified) or file.changed not in (0, info.st_ctime_ns):
+    same = (info.st_size, info.st_mtime_ns) == (file.size, file.modified) and (file.changed == 0 or (info.st_ctime_ns, str(info.st_ino)) == (file.changed, file.inode))
+    if not stat.S_ISREG(info.st_mode) or not same:
         raise Refused(f"{file.name!r} changed after it was listed")
 
 
@@ -192,7 +202,7 @@ def hashed(spark: SparkSession, root: bytes, files: list[File], partitions: int)
     """Name and hash_file of each file, sorted by the bytes of the name, which is how Spark compares strings."""
     # It reads, so it must run once only: Spark sorts what it kept, not what it would compute a second time.
     read = udf(lambda *file: hash_file(root, File(*file)), "string").asNondeterministic()
-    table = spark.createDataFrame(files, "name string, size bigint, modified bigint, changed bigint").repartition(max(1, min(partitions, len(files))))
+    table = spark.createDataFrame(files, "name string, size bigint, modified bigint, changed bigint, inode string").repartition(max(1, min(partitions, len(files))))
     kept = table.select("name", read(*File._fields).alias("hashed")).persist()
     try:
         for row in kept.orderBy("name").toLocalIterator(prefetchPartitions=True):
@@ -221,7 +231,7 @@ def write(rows: Iterator[tuple[str, str]], files: list[File], manifest: str, ent
             manifest_file.write(line)
             entry = {"name": name, "size": str(file.size), "modified": rfc3339(file.modified), "sha256": digest,
                      "hashedAt": rfc3339(int(read) * 10**9)}
-            entries_file.write(json_line(entry | ({"changed": str(file.changed)} if file.changed else {})))
+            entries_file.write(json_line(entry | ({"changed": str(file.changed), "inode": file.inode} if file.changed else {})))
     return dir_hash.hexdigest()
 
 

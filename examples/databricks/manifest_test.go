@@ -228,10 +228,10 @@ func (c sparkCase) checkDigestFile(t *testing.T, program string) {
 }
 
 // times are when somebody listed or read.
-var times = regexp.MustCompile(`,"(listed|hashed)At":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"(,"changed":"\d+")?}\n`)
+var times = regexp.MustCompile(`,"(listed|hashed)At":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"(,"changed":"\d+","inode":"\d+")?}\n`)
 
-// changed is when a local file changed last: every reader sees the same.
-var changed = regexp.MustCompile(`,"changed":"\d+"`)
+// changed is when a local file changed last, and which file it is: every reader sees the same.
+var changed = regexp.MustCompile(`,"changed":"\d+","inode":"\d+"`)
 
 // timeless is a digest file without the times when somebody listed or read, which every line has.
 func timeless(t *testing.T, file string) string {

@@ -21,11 +21,12 @@ type IndexEntry struct {
 	HashedAt time.Time         // when they were read, to the second; zero when nobody said it
 	By       provenance.Digest // sha256 of the statement whose run read them; zero: the one that this index belongs to
 	changed  int64             // storage.Object.Changed while a folder is hashed, else 0
+	inode    uint64            // storage.Object.Inode, the same
 }
 
 // listedEntry is a file before it is hashed.
 func listedEntry(o storage.Object) IndexEntry {
-	return IndexEntry{Name: o.Name, Size: o.Size, ETag: o.ETag, Modified: o.Modified, Created: o.Created, changed: o.Changed}
+	return IndexEntry{Name: o.Name, Size: o.Size, ETag: o.ETag, Modified: o.Modified, Created: o.Created, changed: o.Changed, inode: o.Inode}
 }
 
 // hashedLike is now with the digest of was.
@@ -43,13 +44,14 @@ const (
 )
 
 // appendEntry writes all of an entry but its name, in the compact form of temporary files and journals: a byte that says
-// which parts follow, then size, modification time, change time and ETag, then those parts.
+// which parts follow, then size, modification time, change time, inode and ETag, then those parts.
 func appendEntry(b []byte, e IndexEntry) []byte {
 	at := len(b)
 	b = append(b, 0)
 	b = binary.AppendVarint(b, e.Size)
 	b = appendTime(b, e.Modified)
 	b = binary.AppendVarint(b, e.changed)
+	b = binary.AppendUvarint(b, e.inode)
 	b = binary.AppendUvarint(b, uint64(len(e.ETag)))
 	b = append(b, e.ETag...)
 	if !e.Created.IsZero() {
@@ -106,7 +108,7 @@ func (m *digestMemo) of(raw []byte) provenance.Digest {
 func (m *digestMemo) readEntry(name string, value []byte) (IndexEntry, error) {
 	d := decoder{rest: value}
 	flags := d.take(1)
-	e := IndexEntry{Name: name, Size: d.varint(), Modified: d.time(), changed: d.varint()}
+	e := IndexEntry{Name: name, Size: d.varint(), Modified: d.time(), changed: d.varint(), inode: d.uvarint()}
 	e.ETag = string(d.take(d.uvarint()))
 	if d.bad {
 		return IndexEntry{}, errEntry

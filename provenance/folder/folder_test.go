@@ -295,13 +295,21 @@ func (l listings) Workers() int { return 0 }
 func (l listings) URI() string  { return "https://acct.blob.core.windows.net/data/p/" }
 
 func TestFileListedTwiceIsRefused(t *testing.T) {
-	_, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a"}, {Name: "b"}, {Name: "a"}}}, scratch(t))
+	_, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a", ETag: "1"}, {Name: "b", ETag: "1"}, {Name: "a", ETag: "1"}}}, scratch(t))
 	wantRefused(t, err, "data.changed", "the file a was listed twice")
+}
+
+// TestTimesThatCannotBeRecorded: anybody can set the time of a local file, and some file systems keep what no line of an index can hold.
+func TestTimesThatCannotBeRecorded(t *testing.T) {
+	for _, modified := range []time.Time{{}, time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		_, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "old", Modified: modified}}}, scratch(t))
+		wantRefused(t, err, "data.date", fmt.Sprintf(`the file "old" was modified in a year that cannot be recorded, %d`, modified.Year()))
+	}
 }
 
 func TestListingThatFails(t *testing.T) {
 	down := errors.New("the network is down")
-	if _, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a"}}, err: down}, scratch(t)); err != down {
+	if _, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "a", ETag: "1"}}, err: down}, scratch(t)); err != down {
 		t.Errorf("got %v", err)
 	}
 }

@@ -54,6 +54,7 @@ type Options struct {
 	// State is a folder that survives this process: digests of finished files are written there at once, and a next run with
 	// the same State takes them. Empty: none. [ClearState] removes them, when all is done.
 	State    string
+	Settle   bool      // wait until local files have settled before they are read, 2 s at most: only then an imported digest counts as signed
 	Previous *Previous // digests that may be reused; nil: none
 	Shard    Shard     // which files are hashed; zero: all
 }
@@ -70,7 +71,7 @@ func (o Options) clock() time.Time {
 // if that can tell more than the first listing. Memory is bounded: some 10 MiB, and one buffer for each worker.
 //
 // Refused, as *provenance.Refused: an empty folder (data.empty), a folder that changed meanwhile in any way (data.changed),
-// a name that a manifest cannot hold (data.name), a file that cannot have changed and did (data.overwritten), a foreign State
+// a name or a time that a record cannot hold (data.name, data.date), a file that cannot have changed and did (data.overwritten), a foreign State
 // (data.state).
 func Hash(ctx context.Context, f storage.Folder, o Options) (*Result, error) {
 	r, err := hashStill(ctx, f, o)
@@ -301,6 +302,9 @@ func listSome(ctx context.Context, f storage.Folder, yield func(storage.Object) 
 		if err := checkETag(o.ETag); err != nil {
 			return fmt.Errorf("%s: the file %q: %w", f.URI(), o.Name, err)
 		}
+		if o.ETag == "" && !isDate(o.Modified) { // anybody can set it on a local disk
+			return provenance.Refuse("data.date", "touch it", "%s: the file %q was modified in a year that cannot be recorded, %d", f.URI(), o.Name, o.Modified.UTC().Year())
+		}
 		return yield(o)
 	})
 }
@@ -355,9 +359,24 @@ func (h *hasher) hashOne(ctx context.Context, o storage.Object) (IndexEntry, err
 	defer body.Close() // was read only
 	h.grow(o)
 	entry := listedEntry(o)
+	if h.o.Settle {
+		settle(ctx, o)
+	}
 	entry.HashedAt = h.o.clock().Truncate(time.Second)
 	entry.SHA256, err = h.sum(ctx, body)
 	return entry, err
+}
+
+// settle waits until a change of a local file that comes later would show. The time of hashing is kept in whole seconds.
+func settle(ctx context.Context, o storage.Object) {
+	wait := time.Until(time.Unix(0, o.Changed).Add(settled + time.Second))
+	if o.Changed == 0 || wait <= 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(wait, settled+time.Second)): // a clock may be ahead of this one
+	}
 }
 
 // sum is the digest of a body.

@@ -75,13 +75,13 @@ func (i *importer) list(ctx context.Context, f storage.Folder) (Changes, error) 
 	return c.changes()
 }
 
-// untouched tells whether a file is the one that was hashed: its ETag says so, or, of a local file, the time of its last change,
-// to the nanosecond, which nobody can set. (Its modification time can be set by whoever may write it.)
+// untouched tells whether a file is the one that was hashed: its ETag says so, or, of a local file, its inode and the time of its last
+// change, which nobody can set. (Its modification time can be set by whoever may write it.)
 func untouched(was IndexEntry, now storage.Object) bool {
 	if now.ETag != "" {
 		return was.ETag == now.ETag || was.ETag == "" && !was.HashedAt.IsZero()
 	}
-	return now.Changed != 0 && now.Changed == was.changed
+	return sameInode(was, now)
 }
 
 // importDiffers says in what a file differs from the one that was hashed elsewhere, or nothing.

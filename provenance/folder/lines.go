@@ -27,6 +27,7 @@ type indexLine struct {
 	HashedAt time.Time `json:"hashedAt,omitzero"`
 	By       string    `json:"by,omitempty"`
 	Changed  int64     `json:"changed,omitempty,string"` // in digest files only
+	Inode    uint64    `json:"inode,omitempty,string"`   // the same
 }
 
 // appendLine writes a line of an index, the very bytes that encoding/json writes without escaping HTML. The same entry gives
@@ -53,15 +54,19 @@ func appendLine(b []byte, e IndexEntry) ([]byte, error) {
 	return append(b, "}\n"...), err
 }
 
-// appendDigestLine writes a line of a digest file: that of the index, and of a local file when it last changed, which tells whoever
-// imports the digest that the file is still the one that was hashed.
+// appendDigestLine writes a line of a digest file: that of the index, and of a local file when it last changed and its inode, which
+// tell whoever imports the digest that the file is still the one that was hashed.
 func appendDigestLine(b []byte, e IndexEntry) ([]byte, error) {
 	b, err := appendLine(b, e)
 	if e.ETag != "" || e.changed == 0 || err != nil {
 		return b, err
 	}
 	b = append(b[:len(b)-len("}\n")], `,"changed":"`...)
-	return append(strconv.AppendInt(b, e.changed, 10), "\"}\n"...), nil
+	b = strconv.AppendInt(b, e.changed, 10)
+	if e.inode != 0 {
+		b = strconv.AppendUint(append(b, `","inode":"`...), e.inode, 10)
+	}
+	return append(b, "\"}\n"...), nil
 }
 
 // appendText writes a JSON string. Plain ASCII is most of what there is, and needs no encoder.
@@ -115,7 +120,7 @@ func parseLine(line []byte, hashed bool) (IndexEntry, error) {
 
 // entry checks what a line says.
 func (w indexLine) entry(hashed bool) (IndexEntry, error) {
-	e := IndexEntry{Name: w.Name, Size: w.Size, ETag: w.ETag, Modified: w.Modified.UTC(), Created: w.Created.UTC(), HashedAt: w.HashedAt.UTC(), changed: w.Changed}
+	e := IndexEntry{Name: w.Name, Size: w.Size, ETag: w.ETag, Modified: w.Modified.UTC(), Created: w.Created.UTC(), HashedAt: w.HashedAt.UTC(), changed: w.Changed, inode: w.Inode}
 	switch {
 	case w.Name == "" || w.Size < 0 || len(w.Name) > maxName || strings.ContainsRune(w.Name, '\n') || !utf8.ValidString(w.Name):
 		return IndexEntry{}, errors.New("name or size is missing or wrong")
@@ -123,7 +128,7 @@ func (w indexLine) entry(hashed bool) (IndexEntry, error) {
 		return IndexEntry{}, checkETag(w.ETag)
 	case !isDate(w.Modified) || !w.Created.IsZero() && !isDate(w.Created) || !w.HashedAt.IsZero() && !isDate(w.HashedAt):
 		return IndexEntry{}, errors.New("modified, created or hashedAt is missing or wrong")
-	case !hashed && (w.SHA256 != "" || !w.HashedAt.IsZero() || w.By != "" || w.Changed != 0):
+	case !hashed && (w.SHA256 != "" || !w.HashedAt.IsZero() || w.By != "" || w.Changed != 0 || w.Inode != 0):
 		return IndexEntry{}, errors.New("a listing has no digests")
 	case !hashed:
 		return e, nil
@@ -185,6 +190,10 @@ func parsePlain(line string) (indexLine, bool) {
 	if changed, has := p.after(`,"changed":"`); has {
 		at, wrong := strconv.ParseInt(changed, 10, 64)
 		w.Changed, p.odd = at, p.odd || wrong != nil || strconv.FormatInt(at, 10) != changed
+	}
+	if inode, has := p.after(`,"inode":"`); has {
+		number, wrong := strconv.ParseUint(inode, 10, 64)
+		w.Inode, p.odd = number, p.odd || wrong != nil || strconv.FormatUint(number, 10) != inode
 	}
 	return w, !p.odd && p.rest == "}" && err == nil && strconv.FormatInt(n, 10) == size
 }

@@ -144,7 +144,7 @@ type endless struct {
 
 func (e endless) List(_ context.Context, yield func(storage.Object) error) error {
 	for i := range e.files {
-		if err := yield(storage.Object{Name: fmt.Sprintf("%07d", i), Size: 1}); err != nil {
+		if err := yield(storage.Object{Name: fmt.Sprintf("%07d", i), Size: 1, ETag: "0x1"}); err != nil {
 			return err
 		}
 	}

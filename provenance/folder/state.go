@@ -146,14 +146,19 @@ func (s *state) take(o storage.Object) (IndexEntry, bool, error) {
 // later change could else have the same change time.
 const settled = time.Second
 
-// unchanged tells whether a file is what it was, for as long as its digest counts. A local file is known by its change time,
-// which nobody can set, and which moves, too, when another file takes its place.
+// unchanged tells whether a file is what it was, for as long as its digest counts.
 func unchanged(was IndexEntry, now storage.Object) bool {
 	if was.Size != now.Size || was.ETag != now.ETag || !was.Modified.Equal(now.Modified) {
 		return false
 	}
-	return now.ETag != "" ||
-		now.Changed != 0 && was.changed == now.Changed && time.Unix(0, now.Changed).Add(settled).Before(was.HashedAt)
+	return now.ETag != "" || sameInode(was, now)
+}
+
+// sameInode tells whether a local file is the one that was hashed, and had settled by then. Its change time, which nobody can set, moves
+// when its bytes do; another file, which can have the same one, has another inode.
+func sameInode(was IndexEntry, now storage.Object) bool {
+	return now.Changed != 0 && was.changed == now.Changed && now.Inode != 0 && was.inode == now.Inode &&
+		time.Unix(0, now.Changed).Add(settled).Before(was.HashedAt)
 }
 
 // count is how many files were taken.

@@ -90,10 +90,10 @@ func TestInterruptedIsResumed(t *testing.T) {
 
 func TestUnchanged(t *testing.T) {
 	now := time.Now()
-	local := IndexEntry{Name: "a", Size: 1, Modified: now, changed: now.UnixNano(), HashedAt: now.Add(2 * settled)}
+	local := IndexEntry{Name: "a", Size: 1, Modified: now, changed: now.UnixNano(), inode: 7, HashedAt: now.Add(2 * settled)}
 	blob := IndexEntry{Name: "a", Size: 1, ETag: "0x1", Modified: now, HashedAt: now}
 	like := func(e IndexEntry, change func(o *storage.Object)) storage.Object {
-		o := storage.Object{Name: e.Name, Size: e.Size, ETag: e.ETag, Modified: e.Modified, Changed: e.changed}
+		o := storage.Object{Name: e.Name, Size: e.Size, ETag: e.ETag, Modified: e.Modified, Changed: e.changed, Inode: e.inode}
 		change(&o)
 		return o
 	}
@@ -108,6 +108,8 @@ func TestUnchanged(t *testing.T) {
 		"local, modified":              {local, func(o *storage.Object) { o.Modified = now.Add(1) }, false},
 		"local, changed":               {local, func(o *storage.Object) { o.Changed++ }, false},
 		"local, without a change time": {local, func(o *storage.Object) { o.Changed = 0 }, false},
+		"local, another in its place":  {local, func(o *storage.Object) { o.Inode++ }, false},
+		"local, without an inode":      {local, func(o *storage.Object) { o.Inode = 0 }, false},
 		"blob, of another size":        {blob, func(o *storage.Object) { o.Size++ }, false},
 		"blob, modified":               {blob, func(o *storage.Object) { o.Modified = now.Add(1) }, false},
 		"blob, rewritten":              {blob, func(o *storage.Object) { o.ETag = "0x2" }, false},
@@ -198,7 +200,7 @@ func TestStateThatCannotBeWritten(t *testing.T) {
 
 func FuzzJournal(f *testing.F) {
 	const uri = "abfss://data@contoso.dfs.core.windows.net/p/"
-	entry := IndexEntry{Name: "a/ü", Size: 7, ETag: "0x8DE", Modified: at(1)(), Created: at(1)(), HashedAt: at(2)(), SHA256: statement("x"), changed: 5}
+	entry := IndexEntry{Name: "a/ü", Size: 7, ETag: "0x8DE", Modified: at(1)(), Created: at(1)(), HashedAt: at(2)(), SHA256: statement("x"), changed: 5, inode: 1 << 63}
 	first := appendFrame(nil, []byte(journalMagic+uri))
 	payload := append(binary.AppendUvarint(nil, uint64(len(entry.Name))), entry.Name...)
 	seed := appendFrame(bytes.Clone(first), appendEntry(payload, entry))

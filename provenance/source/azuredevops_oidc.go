@@ -92,12 +92,20 @@ func (s devopsSite) oidcPlace(uri string) (base, path string, err error) {
 	}
 	host := strings.ToLower(u.Host)
 	same := strings.EqualFold(u.Scheme, home.Scheme) && host == home.Host
-	cloud := s.isCloud() && strings.EqualFold(u.Scheme, "https") &&
-		(host == "dev.azure.com" || strings.HasSuffix(host, ".dev.azure.com") || strings.HasSuffix(host, ".visualstudio.com"))
+	cloud := s.isCloud() && strings.EqualFold(u.Scheme, "https") && isServices(host)
 	if !same && !cloud {
 		return "", "", provenance.Misuse(hint, "the OIDC token would be asked for at %s, which is not the host of the collection", plain(host))
 	}
 	return strings.ToLower(u.Scheme) + "://" + host, u.Path, nil
+}
+
+// isServices tells whether a host is one of Azure DevOps Services: others below the same domains belong to whoever opens a tunnel.
+func isServices(host string) bool {
+	if service, below := strings.CutSuffix(host, ".dev.azure.com"); below {
+		return !strings.Contains(service, ".")
+	}
+	organisation, isOld := strings.CutSuffix(host, ".visualstudio.com")
+	return host == "dev.azure.com" || isOld && !strings.Contains(strings.TrimSuffix(organisation, ".vsrm"), ".")
 }
 
 // oidcClaims are the claims of a token that are recorded. One that has expired, or that is for something else, is an error.

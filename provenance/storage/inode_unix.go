@@ -7,10 +7,10 @@ import (
 	"syscall"
 )
 
-// placeOf tells a file from another one that was put in its place.
-func placeOf(info fs.FileInfo) place {
+// inodeOf tells a file from another one that was put in its place.
+func inodeOf(info fs.FileInfo) (device, inode uint64) {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
-		return place{uint64(stat.Dev), uint64(stat.Ino)}
+		return uint64(stat.Dev), uint64(stat.Ino)
 	}
-	return place{}
+	return 0, 0
 }

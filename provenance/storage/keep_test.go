@@ -57,9 +57,11 @@ func TestKeepLocally(t *testing.T) {
 	if p, err := k.Protection(t.Context()); p != nil || err != nil {
 		t.Errorf("protection %+v, %v", p, err)
 	}
-	must(t, os.Symlink("/etc/passwd", filepath.Join(dir, "link")))
-	wantRefused(t, k.Put(t.Context(), "link", provenance.SumSHA256([]byte("x")), text("x")), "evidence.differs", "link holds something else")
 	outside := t.TempDir()
+	elsewhere := filepath.Join(t.TempDir(), "x")
+	must(t, os.WriteFile(elsewhere, []byte("x"), 0o600))
+	must(t, os.Symlink(elsewhere, filepath.Join(dir, "link")))
+	wantRefused(t, k.Put(t.Context(), "link", provenance.SumSHA256([]byte("x")), text("x")), "evidence.differs", "link is no regular file, but L")
 	must(t, os.Symlink(outside, filepath.Join(dir, "out")))
 	for _, name := range []string{"out/x", "out/deeper/x"} {
 		if err := k.Put(t.Context(), name, provenance.SumSHA256([]byte("x")), text("x")); err == nil {

@@ -181,11 +181,10 @@ func (l localFolder) checkRegular(name string, mode fs.FileMode) error {
 		"%s in %s is %s, and only files can be recorded", name, l.URI(), kind(mode))
 }
 
-// place is where a file lies on this machine.
-type place struct{ device, inode uint64 }
-
 func objectOf(name string, info fs.FileInfo) Object {
-	return Object{Name: name, Size: info.Size(), Modified: info.ModTime().UTC(), Changed: changedAt(info), place: placeOf(info)}
+	o := Object{Name: name, Size: info.Size(), Modified: info.ModTime().UTC(), Changed: changedAt(info)}
+	o.device, o.Inode = inodeOf(info)
+	return o
 }
 
 // Open does not wait for a writer when the file has become a named pipe.
@@ -227,7 +226,7 @@ func (r *localReader) check() (now Object, err error) {
 		return now, unreadable(err)
 	}
 	now = objectOf(r.want.Name, info)
-	if !info.Mode().IsRegular() || now.Size != r.want.Size || !now.Modified.Equal(r.want.Modified) || now.place != r.want.place {
+	if !info.Mode().IsRegular() || now.Size != r.want.Size || !now.Modified.Equal(r.want.Modified) || now.Inode != r.want.Inode || now.device != r.want.device {
 		err = changed(r.want.Name, "changed after it was listed")
 	}
 	return now, err

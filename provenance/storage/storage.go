@@ -43,7 +43,9 @@ type Object struct {
 	Held        bool
 	// Changed is when a local file's data, name or rights last changed (ctime), in nanoseconds since 1970; 0 is unknown.
 	Changed int64
-	place   place // local files on Unix
+	// Inode is the number of a local file in its file system, which another file that is put in its place has not; 0 is unknown.
+	Inode  uint64
+	device uint64 // of the file system
 }
 
 // Folder is a place that holds files.

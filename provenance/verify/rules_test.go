@@ -56,7 +56,7 @@ func TestRules(t *testing.T) {
 		"nothing that runs":     {`model: {inImage: true}`, func(n *night) { onlyRuns(n, 0) }, []string{"model.inImage"}},
 		"builder":               {`builders: [{id: "https://example.com/b", keys: [cosign.pub]}]`, nil, []string{"builder.id"}},
 		"builder, basis":        {`builders: [{id: "` + builderID + `", keys: [cosign.pub], basis: reported}]`, nil, []string{"builder.basis"}},
-		"builder, good basis":   {`builders: [{id: "` + builderID + `", keys: [cosign.pub], basis: reported}]`, func(n *night) { n.pipeline.Basis = provenance.Reported }, nil},
+		"builder, good basis":   {`builders: [{id: "` + builderID + `", keys: [cosign.pub], basis: reported}]`, confirmedBuild, nil},
 		"everything": {strings.TrimPrefix(wholePolicy, "version: 1\n"), func(n *night) {
 			n.commit.Ref, n.commit.Dirty, n.databricks, n.data[0].URI = "HEAD", true, nil, "/tmp/x"
 		}, []string{"source.branch", "source.clean", "data.root", "databricks.missing"}},

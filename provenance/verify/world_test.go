@@ -73,6 +73,7 @@ type night struct {
 	data       []provenance.Folder
 	databricks *provenance.DatabricksRun
 	model      *provenance.Model
+	build      *provenance.Build
 	// edit changes the statement's JSON after it was written: what another program could have signed.
 	edit func(statement map[string]any)
 }
@@ -130,6 +131,16 @@ func stored(t testing.TB, name, digit string) provenance.Stored {
 	return provenance.Stored{Name: name, MediaType: "text/plain", Digest: sha(t, digit), Size: 100}
 }
 
+// confirmedBuild is the pipeline's run as Azure DevOps and the claims of the job's token tell of it.
+func confirmedBuild(n *night) {
+	definition, _, _ := strings.Cut(builderID, "&")
+	answer := provenance.Stored{Name: "build.json", MediaType: "application/json", Digest: provenance.SumSHA256([]byte("build")), Size: 5}
+	n.build = &provenance.Build{Grounds: provenance.Grounds{Basis: provenance.Reported}, Answered: provenance.Answered{AskedAt: n.pipeline.Started, Answer: answer},
+		URL: n.pipeline.InvocationID, ID: "4711", Status: "inProgress", Definition: provenance.Definition{ID: "7", URL: definition},
+		Commit: n.commit.ID.Hex(), Ref: n.pipeline.Ref, Pool: "Azure Pipelines", Hosted: strings.HasSuffix(builderID, "=hosted"),
+		Claims: map[string]string{"run_id": "4711", "def_id": "7"}}
+}
+
 // payload is the statement's bytes.
 func (n *night) payload(t testing.TB) []byte {
 	t.Helper()
@@ -142,6 +153,9 @@ func (n *night) payload(t testing.TB) []byte {
 	}
 	if n.model != nil {
 		evidence = append(evidence, *n.model)
+	}
+	if n.build != nil {
+		evidence = append(evidence, *n.build)
 	}
 	statement, err := provenance.NewStatement(evidence...)
 	must(t, err)
