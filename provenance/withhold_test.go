@@ -57,6 +57,9 @@ func TestWithhold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := record.Contradiction(); err != nil {
+		t.Error(err)
+	}
 	text := string(data)
 	for _, gone := range []string{"of Ada", "ada@contoso.com", "Grace Hopper", "Repos/Ada", "by Ada", "pusher Ada", "Users/Ada"} {
 		if strings.Contains(text, gone) {

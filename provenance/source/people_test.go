@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/armdouble"
+	databricks "github.com/seed-3480f271/provenance/provenance/internal/databricksdouble"
 )
 
 // TestNobody: addresses of people go, and what only looks like one stays: an input has to be compared with the data.
@@ -63,5 +64,17 @@ func TestTold(t *testing.T) {
 		if a.Stored.Open != nil && strings.Contains(string(mlflowReadStored(t, a.Stored)), "ada@") {
 			t.Errorf("%s names her", a.Path)
 		}
+	}
+}
+
+// TestAnonymousFileNames: a stored notebook is not called by an address.
+func TestAnonymousFileNames(t *testing.T) {
+	w := databricks.New(t, tasksRun(fields{"task_key": "a", "notebook_task": fields{"notebook_path": "/Shared/by-ada@contoso.com"}}))
+	w.Export(100, "python", "x = 1")
+	d := of(w, 7)
+	d.Anonymous, d.Files = true, commitOf{"setup.py": "y"}
+	_, notebooks := collectAll(t, d)
+	if len(notebooks) != 1 || !strings.HasPrefix(notebooks[0].Text.Name, "notebook-removed-") {
+		t.Errorf("%+v", notebooks)
 	}
 }
