@@ -2,11 +2,13 @@ package provenance
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
 // IDsOnly is Evidence that the record is to be without names and addresses of people: signatures are for ever. Who has no id is left
-// out. What people wrote themselves (messages, titles, comments) stays.
+// out, and so is an entry of a list that says nothing else; what somebody decided stays, without who. What people wrote themselves
+// (messages, titles, comments) stays.
 type IDsOnly struct{}
 
 func (IDsOnly) addTo(r *Record) error {
@@ -33,6 +35,9 @@ func (r *Record) identify() {
 // forgetNames leaves nothing of people but their ids.
 func (r *Record) forgetNames() {
 	eachPerson(reflect.ValueOf(r).Elem(), func(p *Person) { *p = Person{ID: p.ID} })
+	for _, v := range r.pullRequests() {
+		v.Reviewers = slices.DeleteFunc(v.Reviewers, func(w Reviewer) bool { return w == Reviewer{} })
+	}
 	if r.MLflow != nil {
 		for name := range r.MLflow.Tags {
 			if personTags[name] {
@@ -40,6 +45,15 @@ func (r *Record) forgetNames() {
 			}
 		}
 	}
+}
+
+func (r *Record) pullRequests() (all []*PullRequest) {
+	if r.Review != nil {
+		for i := range r.Review.PullRequests {
+			all = append(all, &r.Review.PullRequests[i])
+		}
+	}
+	return all
 }
 
 // personTags are tags in which the MLflow client names who runs it.

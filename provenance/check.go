@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -79,17 +80,30 @@ func checkModel(r Record) (*Fact, error) {
 	return &Fact{CheckModel, "true", Observed, ""}, nil
 }
 
-// checkCopies tells that all copies of the model are one: whoever read them refused others.
+// checkCopies tells that all copies of the model are one: whoever read them refused others. What a registry has under the model's name is
+// one of them only when its files were read.
 func checkCopies(r Record) (*Fact, error) {
-	if r.Model == nil || len(r.Model.Copies) == 0 {
-		return nil, nil
-	}
-	for _, c := range r.Model.Copies {
-		if c.Digest != r.Model.Digest {
-			return nil, Refuse("model.differs", "was one of them written anew, or cut short? register and build from one copy", "the model at %s is not the one at %s", clip(c.URI), clip(r.Model.URI))
+	if r.Model != nil {
+		for _, c := range r.Model.Copies {
+			if c.Digest != r.Model.Digest {
+				return nil, Refuse("model.differs", "was one of them written anew, or cut short? register and build from one copy", "the model at %s is not the one at %s", clip(c.URI), clip(r.Model.URI))
+			}
 		}
 	}
+	for _, m := range r.Registered {
+		if !r.Model.liesAt(m.Files) {
+			return &Fact{CheckCopies, "unknown", Declared, fmt.Sprintf("the files of %s %s in %s were not read: whether they are this model, nobody looked", clip(m.Name), clip(m.Version), m.Registry)}, nil
+		}
+	}
+	if len(r.Registered) == 0 && (r.Model == nil || len(r.Model.Copies) == 0) {
+		return nil, nil
+	}
 	return &Fact{CheckCopies, "true", Observed, ""}, nil
+}
+
+// liesAt tells whether a place is the model's, or that of a copy of it.
+func (m *Model) liesAt(place string) bool {
+	return m != nil && place != "" && (place == m.URI || slices.ContainsFunc(m.Copies, func(c Copy) bool { return c.URI == place }))
 }
 
 // checkRoles needs folders of different roles, and somebody who compared them. It is as good as the weakest of their digests.

@@ -65,3 +65,36 @@ func TestSharedFilesAreWrittenDown(t *testing.T) {
 		t.Errorf("check %+v", last)
 	}
 }
+
+// TestCheckCopiesOfRegistered: a registered version whose files nobody read may be another model, and the check says so.
+func TestCheckCopiesOfRegistered(t *testing.T) {
+	const here = "file:///model.bin"
+	read := RegisteredModel{Registry: "mlflow", Name: "mortgage", Version: "7", Files: here}
+	unread, elsewhere := read, read
+	unread.Files, elsewhere.Files = "", "models:/mortgage/8/"
+	model := &Model{URI: here}
+	for name, c := range map[string]struct {
+		model      *Model
+		registered []RegisteredModel
+		want       string
+	}{
+		"nothing":          {nil, nil, ""},
+		"one copy":         {model, nil, ""},
+		"read":             {model, []RegisteredModel{read}, "true"},
+		"read as a copy":   {&Model{URI: "dbfs:/x", Copies: []Copy{{URI: here}}}, []RegisteredModel{read}, "true"},
+		"not read":         {model, []RegisteredModel{read, unread}, "unknown"},
+		"read elsewhere":   {model, []RegisteredModel{elsewhere}, "unknown"},
+		"no model":         {nil, []RegisteredModel{read}, "unknown"},
+		"copies, not read": {&Model{URI: "dbfs:/x", Copies: []Copy{{URI: here}}}, []RegisteredModel{unread}, "unknown"},
+	} {
+		fact, err := checkCopies(Record{Model: c.model, Registered: c.registered})
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want == "" && fact != nil, c.want != "" && (fact == nil || fact.Value != c.want):
+			t.Errorf("%s: %+v", name, fact)
+		case c.want == "unknown" && (fact.Basis != Declared || fact.Note != "the files of mortgage 7 in mlflow were not read: whether they are this model, nobody looked"):
+			t.Errorf("%s: %+v", name, fact)
+		}
+	}
+}

@@ -75,7 +75,7 @@ type WorkItem struct {
 // Approval is somebody's decision on a stage, an environment or a release.
 type Approval struct {
 	Of       string    `json:"of"` // the stage or environment, and the kind of check
-	Approver Person    `json:"approver"`
+	Approver Person    `json:"approver,omitzero"`
 	Status   string    `json:"status"` // approved, rejected, pending, skipped, …
 	At       time.Time `json:"at,omitzero"`
 	Comment  string    `json:"comment,omitempty"`

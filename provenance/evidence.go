@@ -120,6 +120,10 @@ func Beside(evidence ...Evidence) (all, redacted []Stored, err error) {
 			return nil, nil, err
 		}
 	}
+	r.copyPeople()
+	if err := r.withhold(r.known()); err != nil {
+		return nil, nil, err
+	}
 	return r.Stored(), r.Answers(), nil
 }
 

@@ -22,6 +22,7 @@ func NewStatement(evidence ...Evidence) (Statement, error) {
 func (r *Record) judge() error {
 	r.copyPeople()
 	r.identify()
+	known := r.known()
 	if r.idsOnly {
 		r.forgetNames()
 	}
@@ -31,10 +32,13 @@ func (r *Record) judge() error {
 	if err != nil {
 		return err
 	}
-	if r.Checks, err = crossCheck(*r); err == nil && confirmed != nil {
+	if r.Checks, err = crossCheck(*r); err != nil {
+		return err
+	}
+	if confirmed != nil {
 		r.Checks = append([]Fact{*confirmed}, r.Checks...)
 	}
-	return err
+	return r.withhold(known)
 }
 
 // Contradiction makes the cross-checks again, because who signs could write any, and tells what contradicts itself: two facts, a

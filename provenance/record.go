@@ -166,9 +166,9 @@ type Commit struct {
 	Files      Digest    `json:"files"`      // dirHash over the tree's files, because SHA-1 will not last
 	Parents    []string  `json:"parents,omitempty"`
 	Subject    string    `json:"subject"` // the message's first line: foreign text
-	Author     Person    `json:"author"`
+	Author     Person    `json:"author,omitzero"`
 	Authored   time.Time `json:"authored"`
-	Committer  Person    `json:"committer"`
+	Committer  Person    `json:"committer,omitzero"`
 	Committed  time.Time `json:"committed"`
 	Signature  string    `json:"signature"` // "present" or "none"; it is not verified
 	Remotes    []string  `json:"remotes,omitempty"`

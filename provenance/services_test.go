@@ -59,14 +59,14 @@ func exampleMLflow(answer, plot Stored) MLflowRun {
 
 func exampleRegistered(answer Stored) RegisteredModel {
 	m := RegisteredModel{Registry: "azureml", URI: "https://westeurope.api.azureml.ms/", Name: "mortgage", Version: "7", AskedAs: "champion", Aliases: []string{"champion"}, Kind: "custom_model", Stage: "Production",
-		Status: "READY", RunID: "9007199254740993", RunIs: RunIsDatabricks, TaggedRunID: "4be1c0ffee0000000000000000000001", Experiment: "mortgage", Source: "azureml://artifacts/mortgage", Creator: ada, Created: at(2, 21), Updated: at(2, 22),
+		Status: "READY", RunID: "9007199254740993", RunIs: RunIsDatabricks, TaggedRunID: "4be1c0ffee0000000000000000000001", Experiment: "mortgage", Source: "azureml://artifacts/mortgage", Files: "abfss://models@contoso.dfs.core.windows.net/mortgage/7/model.bin", Creator: ada, Created: at(2, 21), Updated: at(2, 22),
 		Tags: map[string]string{"area": "north", "run_id": "9007199254740993"}, Properties: map[string]string{"framework": "sklearn"},
 		Inputs: []Dataset{{Name: "reference", Source: "abfss://reference@fabrikam.dfs.core.windows.net/applications/"}},
 		Services: []ModelService{{Kind: "service", Name: "mortgage-test", Compute: "ACI", Image: "contoso.azurecr.io/mortgage", Digest: "sha256:" + strings.Repeat("1", 64),
 			URI: "https://mortgage-test.westeurope.azurecontainer.io/score", Traffic: 100, State: "Healthy",
 			Environment: "azureml:mortgage-scoring:3", Creator: grace, Created: at(2, 23)}}}
 	m.Grounds, m.Answered = reported(answer)
-	m.BasisOf = map[string]Basis{"runId": Declared, "tags": Declared}
+	m.BasisOf = map[string]Basis{"runId": Declared, "tags": Declared, "files": Observed}
 	return m
 }
 

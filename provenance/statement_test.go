@@ -368,6 +368,13 @@ func TestCheckSecrets(t *testing.T) {
 		t.Error(CheckSecrets("x", clean))
 	}
 	wantCode(t, CheckSecrets("x", []byte("my hunter22"), "hunter22"), "secret.found")
+	ordinary := changed(func(m *MLflowRun) {
+		m.Tags["note"], m.Tags["policy"], m.Tags["call"] = "token: none", "password policy: Basic interpretability", "connect(password=[removed]) or connect(password=None)"
+		m.Metrics[0].Name, m.Params["image"] = "token_accuracy", "oci://python:3.12@sha256:"+strings.Repeat("0f", 32)
+	})(example(t))
+	if _, data := write(t, ordinary...); CheckSecrets("x", data) != nil {
+		t.Error(CheckSecrets("x", data))
+	}
 }
 
 func TestStored(t *testing.T) {

@@ -169,15 +169,17 @@ type RegisteredModel struct {
 	RunIs string `json:"runIs,omitempty"`
 	// TaggedRunID is another run, which a tag names beside the registry's own: of a Databricks job when it is all digits, of MLflow
 	// otherwise.
-	TaggedRunID string            `json:"taggedRunId,omitempty"`
-	Experiment  string            `json:"experiment,omitempty"` // name
-	Source      string            `json:"source,omitempty"`     // where its files lie
-	Creator     Person            `json:"creator,omitzero"`
-	Created     time.Time         `json:"created,omitzero"`
-	Updated     time.Time         `json:"updated,omitzero"`
-	Tags        map[string]string `json:"tags,omitempty"`
-	Properties  map[string]string `json:"properties,omitempty"` // set when it was registered, and never changed
-	Inputs      []Dataset         `json:"inputs,omitempty"`     // data that the registry says it was trained on
+	TaggedRunID string `json:"taggedRunId,omitempty"`
+	Experiment  string `json:"experiment,omitempty"` // name
+	Source      string `json:"source,omitempty"`     // where its files lie
+	// Files is the place of the model, or of a copy of it, at which the files of this very version were read; empty when they were not.
+	Files      string            `json:"files,omitempty"`
+	Creator    Person            `json:"creator,omitzero"`
+	Created    time.Time         `json:"created,omitzero"`
+	Updated    time.Time         `json:"updated,omitzero"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Properties map[string]string `json:"properties,omitempty"` // set when it was registered, and never changed
+	Inputs     []Dataset         `json:"inputs,omitempty"`     // data that the registry says it was trained on
 	// Services are the deployments of this version that the registry knew of.
 	Services []ModelService `json:"services,omitempty"`
 }

@@ -13,10 +13,12 @@ import (
 
 // accounts are the storage accounts that --storage-account-id names. Each container is asked for once.
 type accounts struct {
-	job   *job
-	ids   map[string]string // by the account's name
-	lock  sync.Mutex
-	asked map[[2]string]func() (armAnswer, error)
+	job *job
+	ids map[string]string // by the account's name
+	// anonymous leaves names and addresses of people out of what is kept.
+	anonymous bool
+	lock      sync.Mutex
+	asked     map[[2]string]func() (armAnswer, error)
 }
 
 // armAnswer is what Azure Resource Manager says of a container.
@@ -56,7 +58,7 @@ func (a *accounts) once(ctx context.Context, id string, plane storage.Protection
 	key := [2]string{plane.Account, plane.Container}
 	if a.asked[key] == nil {
 		account := source.StorageAccount{ID: id, Credential: a.job.identity, Cloud: a.job.c.String("cloud"),
-			Client: source.Client{Transport: transport(), Debug: a.job.debug()}}
+			Anonymous: a.anonymous, Client: source.Client{Transport: transport(), Debug: a.job.debug()}}
 		a.asked[key] = sync.OnceValues(func() (armAnswer, error) {
 			p, stored, err := account.Container(ctx, plane.Host, plane.Container)
 			return armAnswer{p, stored}, err

@@ -180,12 +180,23 @@ func parseConfig(name string, data []byte, cfg *config) error {
 		return nil // an empty file says nothing
 	}
 	if err != nil {
-		return provenance.Misuse("the keys are those flags of `provenance record` that say what is recorded (image, data, key, …), without dashes; --timeout, --cloud and --format stay flags", "%s: %s", name, yamlError(err))
+		return provenance.Misuse(yamlHint(err), "%s: %s", name, yamlError(err))
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return provenance.Misuse("", "%s holds more than one YAML document", name)
 	}
 	return nil
+}
+
+// yamlHint says what to write instead.
+func yamlHint(err error) string {
+	switch text := err.Error(); {
+	case strings.Contains(text, "cannot start any token"):
+		return "a value that begins with @ or ` needs quotes: model-version: \"@champion\""
+	case strings.Contains(text, "into []string") && !strings.Contains(text, "!!map"):
+		return "write a list, also of one: data: [URI], or `- URI` in a line of its own"
+	}
+	return "the keys are those flags of `provenance record` that say what is recorded (image, data, key, …), without dashes; --timeout, --cloud and --format stay flags"
 }
 
 // yamlError says what is wrong in the words of somebody who wrote YAML, not Go.

@@ -196,6 +196,7 @@ func (d *dataset) prepare(ctx context.Context, asked []askedFolder) (err error) 
 	if d.accounts, err = newAccounts(d.job, d.cfg.StorageAccount); err != nil {
 		return err
 	}
+	d.accounts.anonymous = d.cfg.People == peopleID
 	if d.merged, err = d.readManifests(ctx, asked); err != nil {
 		return err
 	}

@@ -25,6 +25,9 @@ func (r *recorder) model(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.noteRegistered(places); err != nil {
+		return err
+	}
 	name, version := r.modelName(places[0].URI())
 	model, files, err := folder.Model(ctx, name, version, places[0], o)
 	if err != nil {
@@ -63,6 +66,44 @@ func (r *recorder) modelName(uri string) (name, version string) {
 	return name, version
 }
 
+// noteRegistered notes which of the places hold the files of a registered version, and refuses another version of the same model: the
+// record would call it by the wrong number.
+func (r *recorder) noteRegistered(places []storage.Folder) error {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for i, e := range r.evidence {
+		m, is := e.(provenance.RegisteredModel)
+		if !is {
+			continue
+		}
+		for n, place := range places {
+			switch uri := place.URI(); {
+			case filesOf(m, r.cfg.Model[n], uri):
+				m.Files = uri
+				m.Grounds = m.With("files", provenance.Observed)
+			case m.Registry != registryAzureML && nameOf(uri) == m.Name && strings.HasPrefix(uri, "models:/"):
+				return provenance.Refuse("model.version", "name one version, by its number: an alias can move", "the model at %s is not the registered version that is recorded, %s %s", uri, m.Name, m.Version)
+			}
+		}
+		r.evidence[i] = m
+	}
+	return nil
+}
+
+// registryAzureML is how records call the registry of Azure ML.
+const registryAzureML = "azureml"
+
+// filesOf tells whether a place, as it was asked for and as it is called, holds the files of a registered version.
+func filesOf(m provenance.RegisteredModel, asked, place string) bool {
+	switch {
+	case m.Registry == registryAzureML && asked == "azureml":
+		return true
+	case m.Registry != registryAzureML && strings.EqualFold(place, "models:/"+m.Name+"/"+m.Version+"/"):
+		return true
+	}
+	return m.Source != "" && strings.TrimSuffix(m.Source, "/") == strings.TrimSuffix(place, "/")
+}
+
 // nameOf is what a place calls its model: its last part, but for models:/NAME/VERSION and models:/NAME@ALIAS.
 func nameOf(uri string) string {
 	if registered, is := strings.CutPrefix(uri, "models:/"); is {
@@ -81,12 +122,22 @@ func (r *recorder) openModels(ctx context.Context) ([]storage.Folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(places, func(other storage.Folder) bool { return other.URI() == place.URI() }) {
-			return nil, provenance.Misuse("name each place once", "--model %s is given twice", place.URI())
+		if i := slices.IndexFunc(places, func(other storage.Folder) bool { return other.URI() == place.URI() }); i >= 0 {
+			return nil, givenTwice(r.cfg.Model[i], uri, place.URI())
 		}
 		places = append(places, place)
 	}
 	return places, nil
+}
+
+// givenTwice names a place as it was given both times: an alias is another name of a version.
+func givenTwice(first, second, place string) error {
+	first, _, _ = strings.Cut(first, "?") // a query can be a signature
+	second, _, _ = strings.Cut(second, "?")
+	if first == second {
+		return provenance.Misuse("name each place once", "--model %s is given twice", place)
+	}
+	return provenance.Misuse("name each place once", "--model %s and --model %s are the same place: %s", first, second, place)
 }
 
 // openModel opens one: a path, storage of Azure, or what a service keeps.
@@ -137,27 +188,38 @@ func (r *recorder) copyOf(ctx context.Context, model provenance.Model, files []p
 
 // differs says where two places first differ: in which file, and from which byte on.
 func (r *recorder) differs(ctx context.Context, a, b storage.Folder, as, bs []provenance.File) error {
-	refuse := func(format string, args ...any) error {
-		return provenance.Refuse("model.differs", "was it cut off when it was copied, or is it another version?",
-			"the model at %s is not the one at %s: %s", b.URI(), a.URI(), fmt.Sprintf(format, args...))
+	refuse := func(name, format string, args ...any) error {
+		return provenance.Refuse("model.differs", whyDiffers(name), "the model at %s is not the one at %s: %s", b.URI(), a.URI(), fmt.Sprintf(format, args...))
 	}
 	for i, x := range as {
 		if i >= len(bs) || bs[i].Path > x.Path {
-			return refuse("it has no file %s", x.Path)
+			return refuse(x.Path, "it has no file %s", x.Path)
 		}
 		y := bs[i]
 		switch {
 		case y.Path < x.Path:
-			return refuse("it has a file %s, too", y.Path)
+			return refuse(y.Path, "it has a file %s, too", y.Path)
 		case y != x:
 			at, err := firstDifference(ctx, a, b, i)
 			if err != nil {
 				return err
 			}
-			return refuse("%s has %d bytes, not %d, and differs from byte %d on", x.Path, y.Size, x.Size, at)
+			if y.Size == x.Size {
+				return refuse(x.Path, "%s has %d bytes in both, and differs from byte %d on", x.Path, x.Size, at)
+			}
+			return refuse(x.Path, "%s has %d bytes, not %d, and differs from byte %d on", x.Path, y.Size, x.Size, at)
 		}
 	}
-	return refuse("it has a file %s, too", bs[len(as)].Path)
+	return refuse(bs[len(as)].Path, "it has a file %s, too", bs[len(as)].Path)
+}
+
+// whyDiffers is the hint for a model of which one file differs. MLflow adds a file to what it downloads, which the registry does not have.
+// Source: mlflow/store/artifact/utils/models.py and mlflow/store/artifact/models_artifact_repo.py, mlflow/mlflow
+func whyDiffers(file string) string {
+	if path.Base(file) == "registered_model_meta" {
+		return "MLflow's download adds registered_model_meta, which the registry does not have: delete it from the download before the image is built and recorded"
+	}
+	return "was it cut off when it was copied, or is it another version?"
 }
 
 // firstDifference is the offset of the first byte in which the n-th files of two places differ; where one ends before the other, its

@@ -25,6 +25,8 @@ func TestMain(m *testing.M) {
 //	registry VAR referrers|plain|distribution   starts a registry and sets VAR to its host
 //	mkimage REF [-platform P] FILE=PATH... [layer FILE=PATH...]   writes an image; .wh. names remove files of earlier layers
 //	databricks VAR                      starts a Databricks workspace and sets VAR to its URL; run 4 begins now
+//	mlflow VAR SCRIPT ARG...            starts an MLflow server, fills it with a Python script, and sets VAR to its URL, and what the
+//	                                    script says in a JSON object on its last line
 //	azurite VAR                         starts the storage emulator and sets VAR to its account's URL
 //	upload URL CONTAINER PREFIX DIR     puts a folder into a container of it
 //	vault VAR FILE                      starts a Key Vault, sets VAR to its key, and writes the public half
@@ -54,7 +56,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "registry": scriptRegistry, "mkimage": scriptImage, "digest": scriptDigest,
 			"databricks": scriptDatabricks, "azurite": scriptAzurite, "upload": scriptUpload, "vault": scriptVault, "edit": scriptEdit,
-			"azure": scriptAzure, "services": scriptServices,
+			"azure": scriptAzure, "mlflow": scriptMLflow, "services": scriptServices,
 		},
 	})
 }

@@ -22,6 +22,21 @@ func scriptDatabricks(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("DATABRICKS_TOKEN", provtest.DatabricksToken)
 }
 
+// scriptMLflow is the command mlflow: the real server, filled by MLflow's own client.
+func scriptMLflow(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: mlflow VAR SCRIPT ARG...")
+	}
+	url, out := provtest.MLflow(scriptTB{ts: ts}, ts.MkAbs(args[1]), args[2:]...)
+	ts.Setenv(args[0], url)
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	var made map[string]string
+	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &made))
+	for name, value := range made {
+		ts.Setenv(name, value)
+	}
+}
+
 // services are the doubles that scripts have started.
 var services sync.Map // *testscript.TestScript: *provtest.Services
 

@@ -24,6 +24,13 @@ func Registry(t testing.TB) string { return testtools.Registry(t) }
 // Azurite runs the Azure Storage emulator; the answer is its account's URL.
 func Azurite(t testing.TB) string { return testtools.Azurite(t) }
 
+// MLflow runs a real MLflow server without a login, and a Python script with MLflow's own client for it; the answers are the server's URL,
+// and what the script wrote to standard output.
+func MLflow(t testing.TB, script string, args ...string) (url string, out []byte) {
+	server := testtools.MLflow(t)
+	return server.URL, server.Script(t, script, args...)
+}
+
 // DatabricksToken is what a double of Databricks accepts.
 const DatabricksToken = databricksdouble.Token
 

@@ -94,7 +94,7 @@ func nightTracked(n Night) mlflowdouble.Run {
 		Metrics: map[string][]mlflowdouble.Value{"auc": {value(0.79, 1), value(0.8123, 2)}, "loss": {value("NaN", 1)},
 			"tuned": {{Value: 0.9999, Step: 3, At: 1763864900000}}}, // ten minutes after the run had ended
 		Params: map[string]string{"max_depth": "7", "db_password": planted},
-		Tags:   map[string]string{"mlflow.user": "ada@contoso.com", "mlflow.source.git.commit": n.Commit},
+		Tags:   map[string]string{"mlflow.user": "ada@contoso.com", "mlflow.runName": "nightly of Ada Lovelace", "asked": "Grace Hopper", "mlflow.source.git.commit": n.Commit},
 		Files:  map[string]string{"roc.json": `{"auc":0.8123}`, "model.bin": string(n.Model)}}
 }
 

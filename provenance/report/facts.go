@@ -158,6 +158,14 @@ func person(p provenance.Person) string {
 	return p.ID
 }
 
+// whoever is a person who did something, whether or not we are told who.
+func whoever(p provenance.Person) string {
+	if who := person(p); who != "" {
+		return who
+	}
+	return "somebody whose name is not recorded"
+}
+
 // moment is a time for people, or nothing.
 func moment(t time.Time) string {
 	if t.IsZero() {

@@ -27,7 +27,8 @@ func reviewFacts(v *provenance.Review) (lines []fact) {
 func reviewers(all []provenance.Reviewer) string {
 	var said []string
 	for _, r := range all {
-		if name := person(r.Person); name != "" && r.Vote != "" && r.Vote != "no vote" {
+		if r.Vote != "" && r.Vote != "no vote" {
+			name := whoever(r.Person)
 			if r.Group {
 				name = "the group " + name
 			}
@@ -71,7 +72,7 @@ func buildFacts(r provenance.Record) (lines []fact) {
 		lines = append(lines, noteFacts(b.Notes, who)...)
 	}
 	if l := r.Release; l != nil {
-		lines = append(lines, fact{"release", join(", ", l.Name, "created by "+person(l.Creator), moment(l.Created)), known(l.Of("id"), who)})
+		lines = append(lines, fact{"release", join(", ", l.Name, "created by "+whoever(l.Creator), moment(l.Created)), known(l.Of("id"), who)})
 		lines = append(lines, approvalFacts(l.Approvals, known(l.Of("approvals"), who))...)
 		lines = append(lines, noteFacts(l.Notes, who)...)
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"testing"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -48,4 +49,16 @@ func review() *provenance.Review {
 	return &provenance.Review{Grounds: byTold, Host: "https://dev.azure.com/contoso", Pusher: adaID, Pushed: moment1,
 		PullRequests: []provenance.PullRequest{{ID: "88", Title: "Weight recent applications", State: "completed",
 			Reviewers: []provenance.Reviewer{{Person: graceID, Vote: "approved"}, {Person: adaID, Vote: "no vote"}}}, {ID: "89", State: "active"}}}
+}
+
+// TestReviewersWithoutNames: a vote counts, also when it is not recorded whose it is.
+func TestReviewersWithoutNames(t *testing.T) {
+	got := reviewers([]provenance.Reviewer{{Vote: "approved"}, {Vote: "approved"}, {Vote: "no vote"}})
+	const somebody = "approved by somebody whose name is not recorded"
+	if got != somebody+", "+somebody {
+		t.Error(got)
+	}
+	if lines := approvalFacts([]provenance.Approval{{Of: "test", Status: "approved"}}, "x"); lines[0].value != somebody+", test" {
+		t.Errorf("%+v", lines)
+	}
 }

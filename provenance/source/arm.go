@@ -23,6 +23,7 @@ type StorageAccount struct {
 	ID         string                                 // /subscriptions/S/resourceGroups/G/providers/Microsoft.Storage/storageAccounts/NAME
 	Credential func() (azcore.TokenCredential, error) // asked once for each container
 	Cloud      string                                 // "public" (or empty), "china", "usgovernment", or the storage suffix of one of them
+	Anonymous  bool                                   // leave names and addresses of people out of the stored answer
 	// Client bounds the requests: Attempts, Wait, Patience and AttemptTimeout are handed to the SDK; MaxBody is 1 MiB when it
 	// is 0. UserAgent and Now are not used.
 	Client Client
@@ -75,6 +76,7 @@ type armAsker struct {
 	accounts   *armstorage.AccountsClient
 	containers *armstorage.BlobContainersClient
 	used       *tokens
+	anonymous  bool
 }
 
 func (s StorageAccount) asker(host, container string) (*armAsker, error) {
@@ -88,7 +90,7 @@ func (s StorageAccount) asker(host, container string) (*armAsker, error) {
 	if label, _, _ := strings.Cut(host, "."); !strings.EqualFold(label, id.name) {
 		return nil, id.elsewhere(host)
 	}
-	a := &armAsker{accountID: id, container: container, used: &tokens{}}
+	a := &armAsker{accountID: id, container: container, used: &tokens{}, anonymous: s.Anonymous}
 	factory, err := s.factory(id, a.used)
 	if err != nil {
 		return nil, err
@@ -180,7 +182,7 @@ func (a *armAsker) nonsense(err error) error {
 
 // store makes one document of both answers, redacted.
 func (a *armAsker) store(account, container armAnswer) (provenance.Stored, error) {
-	r := &redactor{known: a.used.all()}
+	r := &redactor{known: a.used.all(), anonymous: a.anonymous}
 	data, err := canonicalJSON(r.value("$", map[string]any{"account": account.body, "container": container.body}))
 	if err != nil {
 		return provenance.Stored{}, err

@@ -158,11 +158,20 @@ type tokens struct {
 	used []string
 }
 
+// add notes one. Of a signed URL, the query is the permission: it may be repeated without the rest, and be short.
 func (t *tokens) add(token string) {
 	t.lock.Lock()
 	defer t.lock.Unlock()
-	if token != "" && !slices.Contains(t.used, token) {
-		t.used = append(t.used, token)
+	all := []string{token}
+	if address, _, _ := strings.Cut(token, "#"); strings.Contains(address, "://") {
+		if _, query, signed := strings.Cut(address, "?"); signed && query != "" {
+			all = append(all, "?"+query)
+		}
+	}
+	for _, one := range all {
+		if one != "" && !slices.Contains(t.used, one) {
+			t.used = append(t.used, one)
+		}
 	}
 }
 

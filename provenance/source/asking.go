@@ -35,6 +35,7 @@ type asking struct {
 	kept    []keptAnswer
 	size    int // bytes of all that is kept
 	removed []string
+	told    []string // names and addresses of people that were taken out
 	first   time.Time
 }
 
@@ -108,6 +109,7 @@ func (a *asking) keep(r httpclient.Request, answer httpclient.Answer, v any) err
 	if err != nil {
 		return a.nonsense(r.Operation, err)
 	}
+	a.tell(red.told)
 	if err := a.remember(r.Operation, keptAnswer{label, answer.At.UTC().Truncate(time.Second), answer.RequestID, data}, red.removed); err != nil {
 		return err
 	}
@@ -118,6 +120,13 @@ func (a *asking) keep(r httpclient.Request, answer httpclient.Answer, v any) err
 		return a.nonsense(r.Operation, err)
 	}
 	return nil
+}
+
+// tell notes names and addresses of people that were taken out.
+func (a *asking) tell(told []string) {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	a.told = append(a.told, told...)
 }
 
 // remember keeps a redacted answer, and what was removed from it.
@@ -165,9 +174,8 @@ func (a *asking) nonsense(operation string, err error) error {
 	return fmt.Errorf("%s, %s: the answer makes no sense: %s", a.service, operation, text)
 }
 
-// AnswersMediaType is the media type of several stored, redacted answers: a JSON array of request, askedAt, requestId and answer,
-// sorted by request.
-const AnswersMediaType = "application/vnd.provenance.answers.v1+json"
+// AnswersMediaType is the media type of several stored, redacted answers.
+const AnswersMediaType = provenance.AnswersMediaType
 
 // answered is everything that was kept, as one document called name.
 func (a *asking) answered(name string) (provenance.Answered, error) {
@@ -181,7 +189,8 @@ func (a *asking) answered(name string) (provenance.Answered, error) {
 	if err != nil {
 		return provenance.Answered{}, err
 	}
-	return provenance.Answered{AskedAt: a.first.UTC().Truncate(time.Second), Removed: a.removedPaths(), Answer: storedBytes(name, AnswersMediaType, data)}, nil
+	return provenance.Answered{AskedAt: a.first.UTC().Truncate(time.Second), Removed: a.removedPaths(), Answer: storedBytes(name, AnswersMediaType, data),
+		Told: slices.Compact(slices.Sorted(slices.Values(a.told)))}, nil
 }
 
 // maxRemoved bounds the list of what was removed; what is removed is marked in the stored answer anyway.

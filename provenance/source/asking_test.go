@@ -22,3 +22,22 @@ func TestAnswersAreBounded(t *testing.T) {
 		t.Errorf("%v: %v", err, a.kept)
 	}
 }
+
+// TestSignedURLs: the query of a signed URL is the permission, however short it is; alone, it may be any text.
+func TestSignedURLs(t *testing.T) {
+	used := &tokens{}
+	used.add("https://files.example/zip/7?s=a#x")
+	r := &redactor{known: used.all()}
+	for in, want := range map[string]string{
+		"https://files.example/zip/7?s=a#x": "[removed]",
+		"GET /zip/7?s=a HTTP/1.1":           "GET /zip/7?[removed] HTTP/1.1",
+		"classes=a, s=a":                    "classes=a, s=a",
+	} {
+		if got := r.text(in); got != want {
+			t.Errorf("%q became %q, not %q", in, got, want)
+		}
+	}
+	if got := used.mask("cannot read /zip/7?s=a"); got != "cannot read /zip/7[removed]" {
+		t.Error(got)
+	}
+}

@@ -279,9 +279,9 @@ func (w *amlAsker) explain(err error) error {
 
 // answered makes one document of the answers of both APIs.
 func (w *amlAsker) answered() (provenance.Answered, error) {
-	all := &asking{kept: w.arm.kept, removed: w.arm.removed, first: w.arm.first}
+	all := &asking{kept: w.arm.kept, removed: w.arm.removed, told: w.arm.told, first: w.arm.first}
 	if w.v1 != nil {
-		all.kept, all.removed = slices.Concat(all.kept, w.v1.kept), slices.Concat(all.removed, w.v1.removed)
+		all.kept, all.removed, all.told = slices.Concat(all.kept, w.v1.kept), slices.Concat(all.removed, w.v1.removed), slices.Concat(all.told, w.v1.told)
 		if first := w.v1.first; !first.IsZero() && first.Before(all.first) {
 			all.first = first
 		}

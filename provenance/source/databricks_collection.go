@@ -154,7 +154,7 @@ func (c *collection) noun(path, how, by string, n notebookSource, v verdict) pro
 	if v.equal != provenance.Matches {
 		redacted := redactCode(text, c.asker.used.all()...)
 		if c.asker.anonymous {
-			redacted = nobody(redacted)
+			redacted, path = nobody(redacted), nobody(path)
 		}
 		out.Text = storedBytes("notebook-"+fileName(path, n.language, out.Digest), "text/plain", []byte(redacted))
 	}

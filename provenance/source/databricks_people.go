@@ -3,10 +3,10 @@ package source
 import (
 	"fmt"
 	"net/url"
-	"reflect"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
+	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
 // discreet is a request as it is kept: a path such as /Users/ada@contoso.com/train names a person.
@@ -25,7 +25,7 @@ func (a *asker) discreet(r httpclient.Request) httpclient.Request {
 }
 
 // withoutPeople takes addresses of people out of all text of a noun: paths in the workspace begin with them.
-func withoutPeople(noun any) { eachText(reflect.ValueOf(noun).Elem(), nobody) }
+func withoutPeople(noun any) { redact.Texts(noun, nobody) }
 
 // discreetSources does so with sources, and keeps apart those that only a person's name told apart.
 func discreetSources(sources []provenance.Notebook) {
@@ -36,32 +36,6 @@ func discreetSources(sources []provenance.Notebook) {
 		as := notedAs{n.Path, n.By, n.How, ""}
 		if seen[as]++; seen[as] > 1 {
 			n.How += fmt.Sprintf(", %d", seen[as])
-		}
-	}
-}
-
-// eachText changes every text in a value. Functions, times and digests are left alone: their fields are not exported.
-func eachText(v reflect.Value, change func(string) string) {
-	switch v.Kind() {
-	case reflect.String:
-		if v.CanSet() {
-			v.SetString(change(v.String()))
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			eachText(v.Index(i), change)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				eachText(v.Field(i), change)
-			}
-		}
-	case reflect.Map:
-		for key, value := range v.Seq2() {
-			if value.Kind() == reflect.String && value.Type() == reflect.TypeFor[string]() {
-				v.SetMapIndex(key, reflect.ValueOf(change(value.String())))
-			}
 		}
 	}
 }

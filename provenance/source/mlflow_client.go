@@ -56,7 +56,9 @@ func (m MLflow) asking() (*mlflowAsking, error) {
 		return nil, err
 	}
 	a := &mlflowAsking{asking: &asking{service: kind.String(), used: &tokens{}, anonymous: m.Anonymous}, base: base, kind: kind}
-	a.client, err = httpclient.New(a.service, base, m.authorize(a.used, kind), m.Client)
+	client := m.Client
+	client.Login = mlflowLogin
+	a.client, err = httpclient.New(a.service, base, m.authorize(a.used, kind), client)
 	return a, err
 }
 
@@ -64,8 +66,11 @@ func (m MLflow) asking() (*mlflowAsking, error) {
 func (m MLflow) server() (string, mlflowKind, error) {
 	const hint = "give https://HOST/PREFIX, the address of a Databricks workspace, or azureml://… as the Azure ML workspace calls it"
 	u, err := url.Parse(strings.TrimSpace(m.URI))
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" {
 		return "", 0, provenance.Misuse(hint, "%q is not the address of an MLflow server", plain(redact.URL(m.URI)))
+	}
+	if part := httpclient.Unwanted(u); part != "" {
+		return "", 0, provenance.Misuse("leave it out; "+mlflowLogin, "the address of the MLflow server, %q, has %s, which is not shown here", plain(redact.URL(m.URI)), part)
 	}
 	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
@@ -92,9 +97,11 @@ func mlflowHasSuffix(host string, suffixes []string) bool {
 	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(host, s) && len(host) > len(s) })
 }
 
+// mlflowLogin says how to log in.
+const mlflowLogin = "put a token into MLFLOW_TRACKING_TOKEN, or a name and a password into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; in Azure Pipelines, map the secret variable to it under env:"
+
 // errNoMLflowToken: Databricks and Azure ML answer nobody without one.
-var errNoMLflowToken = provenance.Misuse("put a token into MLFLOW_TRACKING_TOKEN, or a name and a password into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; in Azure Pipelines, map the secret variable to it under env:",
-	"there is no credential for MLflow")
+var errNoMLflowToken = provenance.Misuse(mlflowLogin, "there is no credential for MLflow")
 
 // authorize makes the Authorization header's value, or is nil when the server asks for none.
 func (m MLflow) authorize(used *tokens, kind mlflowKind) httpclient.Authorize {

@@ -23,12 +23,16 @@ type mlflowModelPlace struct {
 // parseMLflowURI reads a URI as MLflow's client does, but for stages and "latest", which name another version every day.
 // Source: https://mlflow.org/docs/latest/concepts (artifact and model URIs)
 func parseMLflowURI(uri string) (mlflowModelPlace, error) {
+	if i := strings.IndexAny(uri, "?#"); i >= 0 {
+		return mlflowModelPlace{}, provenance.Misuse("leave it out: the address ends before it", "the address of a model in MLflow, %q, has %s, which is not shown here",
+			plain(mlflowDatasetPlace(uri[:i])), map[byte]string{'?': "a query", '#': "a fragment"}[uri[i]])
+	}
 	scheme, rest, found := strings.Cut(uri, ":")
 	rest, rooted := strings.CutPrefix(rest, "/")
 	first, below, deeper := strings.Cut(rest, "/")
 	bad := provenance.Misuse("give runs:/RUN_ID/PATH, models:/NAME/VERSION, models:/NAME@ALIAS or mlflow-artifacts:/PATH",
 		"%q is not the address of a model in MLflow", plain(mlflowDatasetPlace(uri)))
-	if !found || !rooted || rest == "" || strings.ContainsAny(rest, "\x00\n\r\\?#") || path.Clean("/"+rest) != "/"+strings.TrimSuffix(rest, "/") {
+	if !found || !rooted || rest == "" || strings.ContainsAny(rest, "\x00\n\r\\") || path.Clean("/"+rest) != "/"+strings.TrimSuffix(rest, "/") {
 		return mlflowModelPlace{}, bad
 	}
 	below = strings.TrimSuffix(below, "/")

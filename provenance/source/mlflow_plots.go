@@ -174,6 +174,7 @@ func (a *mlflowAsking) cleanJSON(data []byte) (clean []byte, kept bool) {
 	}
 	r := &redactor{known: a.used.all(), anonymous: a.anonymous}
 	clean, err := canonicalJSON(r.value("$", decoded))
+	a.tell(r.told)
 	if err != nil || len(r.removed) == 0 {
 		return a.cleanText(data), true
 	}
@@ -184,5 +185,8 @@ func (a *mlflowAsking) cleanJSON(data []byte) (clean []byte, kept bool) {
 // like a secret.
 func (a *mlflowAsking) cleanText(data []byte) []byte {
 	text := cleanURIs(redact.Known(string(data), a.used.all()...))
+	if a.anonymous {
+		text = nobody(text)
+	}
 	return []byte(redact.Text(redact.Pairs(text)))
 }

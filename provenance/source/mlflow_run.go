@@ -126,8 +126,10 @@ func (a *mlflowAsking) finished(id string, r mlflowRun) error {
 		return a.aboutRun(id, fmt.Errorf("it is about run %q", plain(info.RunID)))
 	}
 	switch {
+	case info.Stage == "deleted":
+		return provenance.Refuse("mlflow.deleted", "restore it, or record another run", "MLflow run %s was deleted", id)
 	case info.Stage != "active" && info.Stage != "":
-		return provenance.Refuse("mlflow.deleted", "restore it, or record another run", "MLflow run %s was deleted: it is %s", id, plain(info.Stage))
+		return provenance.Refuse("mlflow.deleted", "restore it, or record another run", "MLflow run %s is not active: it is %s", id, plain(info.Stage))
 	case info.Status == "RUNNING" || info.Status == "SCHEDULED":
 		return provenance.Refuse("mlflow.running", "record when the run has ended: leave `with mlflow.start_run()`, or call mlflow.end_run()",
 			"MLflow run %s has not ended: it is %s", id, info.Status)

@@ -281,8 +281,29 @@ func TestMLflowNobodyLogsIn(t *testing.T) {
 	if _, err := m.Collect(t.Context()); err == nil || mlflowKindOf(err) != "" || !strings.Contains(err.Error(), "status 403") {
 		t.Error(err)
 	}
+	s.Fail(faults.Answer(401, `{"message":"You are not authenticated."}`))
+	_, err := m.Collect(t.Context())
+	if hints := provenance.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "MLFLOW_TRACKING_TOKEN") {
+		t.Errorf("%v, hints %q", err, hints)
+	}
 	s.Open = true
 	collectMLflow(t, m)
+}
+
+// TestMLflowAddresses: an address says which part of it is too much, and repeats no secret.
+func TestMLflowAddresses(t *testing.T) {
+	for uri, want := range map[string]string{"https://ada:hunter22@h.example": "a user", "https://h.example/ml?token=hunter22": "a query", "https://h.example/#hunter22": "a fragment"} {
+		_, err := MLflow{URI: uri, RunID: mlflowRun1}.Collect(t.Context())
+		if mlflowKindOf(err) != "misused" || !strings.Contains(err.Error(), "has "+want) || strings.Contains(fmt.Sprint(err, provenance.Hints(err)), "hunter22") {
+			t.Errorf("%s: %v %q", uri, err, provenance.Hints(err))
+		}
+	}
+	for uri, want := range map[string]string{"models:/mortgage/7?token=hunter22": "a query", "runs:/4be1/model#hunter22": "a fragment", "models://ada:hunter22@h/m/7": "is not the address"} {
+		_, err := MLflow{URI: "https://h.example"}.OpenModel(t.Context(), uri)
+		if mlflowKindOf(err) != "misused" || !strings.Contains(err.Error(), want) || strings.Contains(fmt.Sprint(err, provenance.Hints(err)), "hunter22") {
+			t.Errorf("%s: %v %q", uri, err, provenance.Hints(err))
+		}
+	}
 }
 
 func TestMLflowPassword(t *testing.T) {
@@ -365,6 +386,11 @@ func TestMLflowRefuses(t *testing.T) {
 		evidence, err := mlflowOf(s, mlflowRun1).Collect(t.Context())
 		if err == nil || evidence != nil || mlflowKindOf(err) != c.code || len(s.Requests()) != 1 {
 			t.Errorf("%+v: %v after %d requests", c.run, err, len(s.Requests()))
+		}
+	}
+	for stage, want := range map[string]string{"deleted": "MLflow run " + mlflowRun1 + " was deleted", "frozen": "MLflow run " + mlflowRun1 + " is not active: it is frozen"} {
+		if _, err := mlflowOf(mlflowWithRun(t, double.Run{Stage: stage}), mlflowRun1).Collect(t.Context()); err == nil || err.Error() != want {
+			t.Errorf("%s: %v", stage, err)
 		}
 	}
 	s := mlflowWithRun(t, double.Run{})

@@ -18,6 +18,7 @@ type redactor struct {
 	known     []string // values that this process was given: the token
 	anonymous bool     // names and addresses of people are taken out, too
 	removed   []string // JSON paths
+	told      []string // names and addresses of people that were taken out
 }
 
 // value is the redacted form of v, which stands at path.
@@ -80,10 +81,14 @@ func (r *redactor) object(path string, in map[string]any) map[string]any {
 	for _, key := range sortedKeys(in) {
 		at := path + "." + jsonKey(r.text(key))
 		if name, isText := in[key].(string); isText && r.anonymous && (person || isPersonKey(key)) && !impersonal(key, name) {
+			r.told = append(r.told, name)
 			out[r.text(key)] = r.drop(at, name)
 			continue
 		}
 		if redact.IsSecretName(key) || pair && slices.Contains(pairValues, key) {
+			if name, isText := in[key].(string); isText && r.anonymous && isPairOf(in, isPersonKey) {
+				r.told = append(r.told, name)
+			}
 			out[r.text(key)] = r.drop(at, in[key])
 			continue
 		}
@@ -108,15 +113,34 @@ func impersonal(key, text string) bool {
 }
 
 // mailAddress is one of a person, in text that somebody wrote.
-var mailAddress = pattern.New(`[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+`)
+var mailAddress = pattern.New(`([A-Za-z0-9._%+#-]{1,64})(?:@|%40)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+`)
 
 // personTrailer is a line at the end of a commit's message that names a person.
 var personTrailer = pattern.New(`(?m)^([A-Za-z]+(?:-[A-Za-z]+)*-[Bb]y: *)[^\r\n]+`)
 
+// noPerson stands before CONTAINER@ACCOUNT of Azure's storage, which looks like an address.
+var noPerson = pattern.New(`(?i)(?:abfss?|wasbs?)(?:://|%3A%2F%2F)$`)
+
+// urlEscape is a character as a URL's query has it.
+var urlEscape = pattern.New(`%[0-9A-Fa-f]{2}`)
+
 // nobody takes people out of text that somebody wrote.
 func nobody(s string) string {
 	s = personTrailer().ReplaceAllString(s, "${1}"+redact.Removed)
-	return mailAddress().ReplaceAllString(s, redact.Removed)
+	var out strings.Builder
+	last := 0
+	for _, m := range mailAddress().FindAllStringSubmatchIndex(s, -1) {
+		from, at, end := m[2], m[3], m[1]
+		if escapes := urlEscape().FindAllStringIndex(s[from:at], -1); escapes != nil {
+			from += escapes[len(escapes)-1][1]
+		}
+		if from == at || noPerson().MatchString(s[max(0, from-len("abfss%3A%2F%2F")):from]) || s[from:at] == "git" {
+			continue
+		}
+		out.WriteString(s[last:from] + redact.Removed)
+		last = end
+	}
+	return out.String() + s[last:]
 }
 
 // personKeys are the keys, in lower case, under which the services write names and addresses of people. An object id in such a

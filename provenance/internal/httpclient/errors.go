@@ -1,17 +1,19 @@
 package httpclient
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/hashicorp/go-retryablehttp"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"unicode"
 
+	"github.com/hashicorp/go-retryablehttp"
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
@@ -57,6 +59,9 @@ func (c *Client) refusedBy(operation string, a Answer) error {
 	e := &StatusError{Service: c.service, Operation: operation, Status: a.Status, Code: code, Message: message, RequestID: a.RequestID, Header: a.Header}
 	if wait, asked := c.retryAfter(&http.Response{Header: a.Header}); asked {
 		return provenance.WithHint(e, fmt.Sprintf("the service asks to wait %s before the next attempt", wait))
+	}
+	if (a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden) && c.guard.authorize == nil && c.guard.further == nil {
+		return provenance.WithHint(e, cmp.Or(c.options.Login, "the service asks who asks, and no credential was given"))
 	}
 	return provenance.WithHint(e, hints[a.Status])
 }
@@ -118,7 +123,23 @@ func (c *Client) failed(operation string, err error) error {
 	if errors.As(err, &p) {
 		return provenance.WithHint(f, p.hint)
 	}
-	return f
+	return provenance.WithHint(f, c.unreachable(err))
+}
+
+// unreachable is the hint for an error of somebody whom nobody could reach; empty for any other.
+func (c *Client) unreachable(err error) string {
+	var late *lateError
+	if errors.As(err, &late) && late.cause != nil {
+		err = late.cause
+	}
+	var name *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "is it running, and is " + c.Host() + " its address?"
+	case errors.As(err, &name) && name.IsNotFound:
+		return "is " + c.Host() + " its address?"
+	}
+	return ""
 }
 
 // withoutURL is an error of net/http without the URL that it repeats.
@@ -131,7 +152,10 @@ func withoutURL(err error) error {
 }
 
 // trouble is how the last attempt of a request ended, masked. When the time is up while the client waits, nothing else tells it.
-type trouble struct{ last string }
+type trouble struct {
+	last  string
+	cause error // nil when an answer came
+}
 
 // troubleKey is where a request's context has its trouble.
 type troubleKey struct{}
@@ -141,9 +165,9 @@ func withTrouble(req *retryablehttp.Request) (*retryablehttp.Request, *trouble) 
 	return req.WithContext(context.WithValue(req.Context(), troubleKey{}, t)), t
 }
 
-func noteTrouble(ctx context.Context, text string) {
+func noteTrouble(ctx context.Context, text string, cause error) {
 	if t, has := ctx.Value(troubleKey{}).(*trouble); has {
-		t.last = text
+		t.last, t.cause = text, cause
 	}
 }
 
@@ -152,12 +176,12 @@ func (t *trouble) after(err error) error {
 	if t.last == "" || !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &lateError{t.last, err}
+	return &lateError{*t, err}
 }
 
 // lateError is an error of the clock, with what had happened before.
 type lateError struct {
-	last string
+	trouble
 	error
 }
 

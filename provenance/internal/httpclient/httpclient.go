@@ -35,6 +35,7 @@ type Options struct {
 	// Credentials gives further headers that say who asks. They are sent, kept to the base host and masked like the one of
 	// Authorize, and asked for before each attempt, too; nil: there are none.
 	Credentials func(context.Context) (http.Header, error)
+	Login       string           // what to do when the service asks who asks, and nobody said: a hint
 	Now         func() time.Time // the clock for Answer.At and for Retry-After's dates: time.Now
 }
 
@@ -117,8 +118,11 @@ func orDefault[T int | int64 | time.Duration](v, otherwise T) T {
 func parseBase(service, base string) (*url.URL, error) {
 	const hint = "give it as https://HOST, without user, query or fragment"
 	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" {
 		return nil, provenance.Misuse(hint, "%q is not the address of a %s service", clean(redact.URL(base)), service)
+	}
+	if part := Unwanted(u); part != "" {
+		return nil, provenance.Misuse("leave it out: https://HOST", "the address of %s, %q, has %s, which is not shown here", service, clean(redact.URL(base)), part)
 	}
 	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	if u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname()) {
@@ -126,6 +130,19 @@ func parseBase(service, base string) (*url.URL, error) {
 		return u, nil
 	}
 	return nil, provenance.Misuse(hint, "%s is not asked over %s: the credentials could be read on the way", service, clean(u.Scheme))
+}
+
+// Unwanted names the part of a URL that the address of a service cannot have, and that may hold a secret; empty if there is none.
+func Unwanted(u *url.URL) string {
+	switch {
+	case u.User != nil:
+		return "a user"
+	case u.RawQuery != "" || u.ForceQuery:
+		return "a query"
+	case u.Fragment != "":
+		return "a fragment"
+	}
+	return ""
 }
 
 // IsLoopback tells whether host is this machine: the only one that is spoken to without TLS.
@@ -249,13 +266,13 @@ func (c *Client) worthRepeating(ctx context.Context, resp *http.Response, err er
 		if errors.As(err, &p) {
 			return false, err
 		}
-		noteTrouble(ctx, c.guard.mask(withoutURL(err).Error()))
+		noteTrouble(ctx, c.guard.mask(withoutURL(err).Error()), err)
 		return retryablehttp.ErrorPropagatedRetryPolicy(ctx, nil, err)
 	}
 	if !temporary(resp.StatusCode) {
 		return false, nil
 	}
-	noteTrouble(ctx, "status "+strconv.Itoa(resp.StatusCode)) // the words behind it are the server's
+	noteTrouble(ctx, "status "+strconv.Itoa(resp.StatusCode), nil) // the words behind it are the server's
 	wait, asked := c.retryAfter(resp)
 	deadline, bounded := ctx.Deadline()
 	return !asked || wait <= c.options.Patience && (!bounded || time.Until(deadline) > wait), nil

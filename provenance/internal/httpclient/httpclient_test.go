@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -394,5 +395,70 @@ func TestTimeIsUp(t *testing.T) {
 	_, err = c.Get(ctx, "reading run 7", "/x", nil)
 	if want := "Databricks, reading run 7: no whole answer came in time; the last attempt ended with: status 503"; err == nil || err.Error() != want || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestNobodyLogsIn: who was not told who asks may want to know it; the hint is not about a token that there is none of.
+func TestNobodyLogsIn(t *testing.T) {
+	for _, status := range []int{401, 403, 404} {
+		base, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		for login, want := range map[string]string{"": "no credential was given", "set TOKEN": "set TOKEN"} {
+			if status == 404 {
+				want = "is this the right host?"
+			}
+			o := fast()
+			o.Login = login
+			c, err := httpclient.New("MLflow", base, nil, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = c.Get(t.Context(), "reading run 7", "/x", nil)
+			if hints := provenance.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], want) {
+				t.Errorf("%d: %v, hints %q", status, err, hints)
+			}
+		}
+	}
+}
+
+// TestNobodyThere: where nothing listens, the hint asks for what runs there; also when the time is up while we try again.
+func TestNobodyThere(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(ok))
+	base := server.URL
+	server.Close()
+	for name, o := range map[string]httpclient.Options{"at last": fast(), "in time": {Wait: time.Minute}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		c, err := httpclient.New("MLflow", base, authorize, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Get(ctx, "reading run 7", "/x", nil)
+		if hints := provenance.Hints(err); err == nil || len(hints) != 1 || hints[0] != "is it running, and is "+base+" its address?" || !strings.Contains(err.Error(), "MLflow, reading run 7: ") {
+			t.Errorf("%s: %v, hints %q", name, err, hints)
+		}
+	}
+	unknown := fast()
+	unknown.Transport = noSuchHost{}
+	_, err := get(t, "https://adb-1.example", unknown)
+	if hints := provenance.Hints(err); len(hints) != 1 || hints[0] != "is https://adb-1.example its address?" {
+		t.Errorf("%v, hints %q", err, hints)
+	}
+}
+
+type noSuchHost struct{}
+
+func (noSuchHost) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, &net.DNSError{Err: "no such host", Name: "adb-1.example", IsNotFound: true}
+}
+
+// TestUnwanted: an address says which part of it is too much, and does not repeat it.
+func TestUnwanted(t *testing.T) {
+	for base, want := range map[string]string{"https://ada:hunter22@h.example": "a user", "https://h.example/?o=hunter22": "a query", "https://h.example?": "a query",
+		"https://h.example/#hunter22": "a fragment", "hunter22": "is not the address"} {
+		_, err := httpclient.New("Databricks", base, authorize, fast())
+		var misused *provenance.Misused
+		if !errors.As(err, &misused) || !strings.Contains(err.Error(), want) || base != "hunter22" && strings.Contains(err.Error()+misused.Hint, "hunter22") {
+			t.Errorf("%s: %v", base, err)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
@@ -62,8 +63,7 @@ func endsSecret(name string) bool {
 
 // harmless tells what is no secret behind a secret name: nothing, a reference, and the prose of "password: handling of".
 func harmless(between, value, rest string) bool {
-	switch strings.Trim(value, `\"'`) {
-	case "", "true", "false", "null", "None":
+	if bare := strings.Trim(value, `\"'`); bare == "" || slices.Contains(nothing, strings.ToLower(bare)) {
 		return true
 	}
 	prose := strings.Contains(between, ":") && strings.HasPrefix(rest, " ") && plainWord().MatchString(value)

@@ -124,25 +124,26 @@ func split(name string) []string {
 type look struct {
 	kind string
 	form func() *regexp.Regexp
+	not  ordinary // nil: whatever has the form is one
 }
 
 // The looks of the secrets that Azure, Databricks and git hosting hand out. They are narrow enough to leave digests,
 // identifiers and prose alone.
 var looks = []look{
-	{"private key", pattern.New(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`)},
-	{"SAS signature", pattern.New(`(?i)(?:\b|%3f|%26)(?:url)?sig(?:nature)?(?:=|%3d)([A-Za-z0-9%/+_-]{16,}=*)`)},
-	{"storage account key", pattern.New(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`)},
-	{"storage account key", pattern.New(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`)},
-	{"bearer token", pattern.New(`(?i)\b(?:bearer|basic)[ +]+([A-Za-z0-9._~+/-]{16,}=*)`)},
-	{"JSON web token", pattern.New(`\b(eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?)`)},
-	{"Databricks token", pattern.New(`\b(dapi[0-9a-f]{32}(?:-\d)?)\b`)},
-	{"Azure DevOps token", pattern.New(`\b([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b`)},
-	{"Azure DevOps token", pattern.New(`\b([a-z2-7]{52})\b`)},
-	{"Entra client secret", pattern.New(`(?:^|[^A-Za-z0-9_~.-])([A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})`)},
-	{"GitHub token", pattern.New(`\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})`)},
-	{"AWS access key", pattern.New(`\b((?:AKIA|ASIA)[0-9A-Z]{16})\b`)},
-	{"password in a URL", pattern.New(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:([^\s/@"']+)@`)},
-	{"password", pattern.New(`(?i)(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`)},
+	{"private key", pattern.New(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`), nil},
+	{"SAS signature", pattern.New(`(?i)(?:\b|%3f|%26)(?:url)?sig(?:nature)?(?:=|%3d)([A-Za-z0-9%/+_-]{16,}=*)`), isCode},
+	{"storage account key", pattern.New(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`), nil},
+	{"storage account key", pattern.New(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`), isChecksum},
+	{"bearer token", pattern.New(`(?i)\b(?:bearer|basic)[ +]+([A-Za-z0-9._~+/-]{16,}=*)`), isProse},
+	{"JSON web token", pattern.New(`\b(eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)?)`), nil},
+	{"Databricks token", pattern.New(`\b(dapi[0-9a-f]{32}(?:-\d)?)\b`), nil},
+	{"Azure DevOps token", pattern.New(`\b([A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4})\b`), nil},
+	{"Azure DevOps token", pattern.New(`\b([a-z2-7]{52})\b`), nil},
+	{"Entra client secret", pattern.New(`(?:^|[^A-Za-z0-9_~.-])([A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34})`), nil},
+	{"GitHub token", pattern.New(`\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})`), nil},
+	{"AWS access key", pattern.New(`\b((?:AKIA|ASIA)[0-9A-Z]{16})\b`), nil},
+	{"password in a URL", pattern.New(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:([^\s/@"']+)@`), isTag},
+	{"password", pattern.New(`(?i)(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`), isNoPassword},
 }
 
 // Text masks what looks like a secret.
@@ -153,17 +154,24 @@ func Text(s string) string {
 	return s
 }
 
-// mask replaces the last group of each match.
+// secrets are where the secrets of this look stand: the last group of each match.
+func (p look) secrets(s string) (all [][2]int) {
+	for _, m := range p.form().FindAllStringSubmatchIndex(s, -1) {
+		from, to := m[len(m)-2], m[len(m)-1]
+		if s[from:to] != Removed && (p.not == nil || !p.not(s[:from], s[from:to], s[to:])) {
+			all = append(all, [2]int{from, to})
+		}
+	}
+	return all
+}
+
+// mask replaces them.
 func (p look) mask(s string) string {
 	var out strings.Builder
 	last := 0
-	for _, m := range p.form().FindAllStringSubmatchIndex(s, -1) {
-		from, to := m[len(m)-2], m[len(m)-1]
-		if from < last || s[from:to] == Removed {
-			continue
-		}
-		out.WriteString(s[last:from] + Removed)
-		last = to
+	for _, at := range p.secrets(s) {
+		out.WriteString(s[last:at[0]] + Removed)
+		last = at[1]
 	}
 	return out.String() + s[last:]
 }
@@ -171,14 +179,36 @@ func (p look) mask(s string) string {
 // minKnown is the length below which a known secret is not searched for: shorter ones would match by chance.
 const minKnown = 8
 
-// Known takes the values of secrets out that this process itself was given, but for those that are too short.
+// Known takes the values of secrets out that this process itself was given, but for those that are too short. One that begins with ? is
+// the query of a signed URL: it is looked for however short it is, as a query.
 func Known(s string, known ...string) string {
 	for _, secret := range known {
-		if len(secret) >= minKnown {
+		switch query, isQuery := strings.CutPrefix(secret, "?"); {
+		case len(secret) >= minKnown:
 			s = strings.ReplaceAll(s, secret, Removed)
+		case isQuery && query != "":
+			s = withoutQuery(s, secret)
 		}
 	}
 	return s
+}
+
+// withoutQuery takes a short query out of a text, where it is not the beginning of a longer value.
+func withoutQuery(s, query string) string {
+	var out strings.Builder
+	for {
+		at := strings.Index(s, query)
+		if at < 0 {
+			return out.String() + s
+		}
+		end := at + len(query)
+		if end < len(s) && (isWord(rune(s[end])) || strings.IndexByte("%_~-", s[end]) >= 0) {
+			out.WriteString(s[:end])
+		} else {
+			out.WriteString(s[:at] + "?" + Removed)
+		}
+		s = s[end:]
+	}
 }
 
 // Find names the kinds of secrets that data holds, without repeating them; nil means none. known are the values of secrets
@@ -192,10 +222,8 @@ func Find(data []byte, known ...string) []string {
 		}
 	}
 	for _, p := range looks {
-		for _, m := range p.form().FindAllStringSubmatch(text, -1) {
-			if m[len(m)-1] != Removed {
-				add(p.kind)
-			}
+		if p.secrets(text) != nil {
+			add(p.kind)
 		}
 	}
 	for _, secret := range known {

@@ -81,10 +81,51 @@ func TestFindLeavesHarmlessTextAlone(t *testing.T) {
 		`{"sha256":"` + strings.Repeat("0f", 32) + `","gitCommit":"` + strings.Repeat("9c", 20) + `"}`,
 		`Fix password handling; sig=short; the Bearer of news; token budget`,
 		"", "git@github.com:o/r.git https://dev.azure.com/org/p/_build?definitionId=7",
-		"password=" + Removed,
+		"password=" + Removed, "connect(password=" + Removed + ")",
+		"note: token: none", "the password policy", `{"token_accuracy":0.91,"password_policy":"strict"}`,
+		"password = None", "connect(user=u, password=None)", "password==null", "password=false",
+		"password=$(DbPassword)", "password=${DB_PASSWORD}", "pwd={{secrets/scope/key}}", "password=<your-password>", "password=********",
+		`password = os.environ["DB_PASSWORD"]`, `password=dbutils.secrets.get(scope="a")`, "client_secret=getpass.getpass()",
+		"oci://python:3.12@sha256:" + strings.Repeat("0f", 32), "docker://mortgage:20261123.1@sha256:" + strings.Repeat("0f", 32),
+		`"integrity": "sha512-` + strings.Repeat("Ab1+", 21) + `Ab=="`,
+		"Basic interpretability of the model", "basic preprocessing/training-pipeline", "the bearer acknowledges.everything",
+		"signature=infer_model_signature(x, y)",
 	} {
 		if got := Find([]byte(text)); got != nil {
 			t.Errorf("%q: found %q", text, got)
+		}
+		if got := Text(text); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+// TestFindIsNotFooled: what only begins like ordinary text is a secret all the same.
+func TestFindIsNotFooled(t *testing.T) {
+	for text, kind := range map[string]string{
+		"password=Nonesuch1":                              "password",
+		"password=none, then password=hunter22":           "password",
+		"password=$(hunter22":                             "password",
+		"password=" + Removed + "hunter22":                "password",
+		"password=<hunter22":                              "password",
+		"password=os.environhunter22":                     "password",
+		"password==hunter22":                              "password",
+		"basic " + "ZGVtbzpkZW1vZGVtbw==":                 "bearer token",
+		"Bearer abcdefghijklmnopqrstuvwxyz0":              "bearer token",
+		"bearer abcdefghijklmnop=":                        "bearer token",
+		"https://ada:" + "hunter22@sha256.example":        "password in a URL",
+		"https://ada:" + "hunter22@sha256:80/x":           "password in a URL",
+		"oci://a:b@sha256:" + "0f":                        "password in a URL",
+		"sha512-x " + strings.Repeat("Ab1+", 21) + "Ab==": "storage account key",
+		"?sig=" + "abcdefghijklmnop_qrstuv(":              "SAS signature",
+		"se=1&signature=" + "abcdefghijklmnop_qrstuv(":    "SAS signature",
+		"signature=" + "aGVsbG8gd29ybGQgaGVsbG8%3D":       "SAS signature",
+	} {
+		if got := Find([]byte(text)); !slices.Contains(got, kind) {
+			t.Errorf("%q: found %q", text, got)
+		}
+		if got := Text(text); Find([]byte(got)) != nil || strings.Contains(got, "hunter22") {
+			t.Errorf("%q became %q", text, got)
 		}
 	}
 }
@@ -98,6 +139,21 @@ func TestFindKnownValues(t *testing.T) {
 	}
 	if got := Find([]byte("the abc of it"), "abc", ""); got != nil {
 		t.Errorf("too short a secret was searched for: %q", got)
+	}
+}
+
+// TestKnownQuery: the query of a signed URL is looked for however short it is, but only as a query.
+func TestKnownQuery(t *testing.T) {
+	for in, want := range map[string]string{
+		"see /zip?s=a":                    "see /zip?[removed]",
+		"https://h/zip?s=a, ?s=a&x=1":     "https://h/zip?[removed], ?[removed]&x=1",
+		"/zip?s=ab /zip?s=a%20 classes=a": "/zip?s=ab /zip?s=a%20 classes=a",
+		"?s=a":                            "?[removed]",
+		"what?":                           "what?",
+	} {
+		if got := Known(in, "?s=a", "?", "s=a"); got != want {
+			t.Errorf("%q became %q, not %q", in, got, want)
+		}
 	}
 }
 
