@@ -9,8 +9,8 @@ import (
 // crossCheck compares what the sources said with each other. It is pure: it asks nobody.
 func crossCheck(r Record) ([]Fact, error) {
 	facts := []Fact{}
-	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkTrackedCommit, checkNotebooks, checkCalled, checkInputs,
-		checkModel, checkCopies, checkModelRun, checkOrder, checkRoles, checkReview, checkRelease, checkTracking} {
+	for _, check := range []func(Record) (*Fact, error){checkCommit, checkRunCommit, checkTrackedCommit, checkTracking, checkNotebooks, checkCalled, checkInputs,
+		checkModel, checkCopies, checkModelRun, checkOrder, checkReview, checkRelease, checkRoles} {
 		fact, err := check(r)
 		if err != nil {
 			return nil, err

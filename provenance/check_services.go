@@ -35,29 +35,26 @@ const (
 	tagJobRun = "mlflow.databricks.jobRunID"
 )
 
-// checkTracking refuses an MLflow run that cannot be part of the recorded Databricks run: by what its tags name, and where they do
-// not tell, by time. Where nothing can tell, nothing is claimed.
+// checkTracking tells whether the MLflow run was logged by the recorded Databricks run: only its tags can, which the client sets. They
+// refuse another run. A run at another time may be the pipeline's own, which logs what the training measured, so that is not refused.
 func checkTracking(r Record) (*Fact, error) {
 	if r.MLflow == nil || r.Databricks == nil {
 		return nil, nil
 	}
 	job, run := r.tracked()
-	var why string
+	var other string
 	switch {
 	case run == tracksThis:
-		return nil, nil
+		return &Fact{CheckTracking, "true", Declared, ""}, nil
 	case run == tracksOther:
-		why = "says that it belongs to Databricks run " + clip(r.MLflow.Tags[tagJobRun])
+		other = "run " + clip(r.MLflow.Tags[tagJobRun])
 	case job == tracksOther:
-		why = "says that it belongs to Databricks job " + clip(r.MLflow.Tags[tagJob])
+		other = "job " + clip(r.MLflow.Tags[tagJob])
 	default:
-		why = r.apart()
-	}
-	if why == "" {
-		return nil, nil
+		return &Fact{CheckTracking, "unknown", Declared, r.apart()}, nil
 	}
 	return nil, Refuse("mlflow.run", "record the MLflow run that this Databricks run logged, or record only one of the two",
-		"MLflow run %s cannot be part of Databricks run %s: it %s", clip(r.MLflow.RunID), clip(r.Databricks.RunID), why)
+		"MLflow run %s cannot be part of Databricks run %s: it says that it belongs to Databricks %s", clip(r.MLflow.RunID), clip(r.Databricks.RunID), other)
 }
 
 // tracking is what a tag of an MLflow run tells of the recorded Databricks run.
@@ -113,16 +110,16 @@ func (r Record) ranOthers() bool {
 	}) || slices.ContainsFunc(r.Notebooks, func(n Notebook) bool { return n.How == "dbutils.notebook.run" })
 }
 
-// apart says that the two runs do not overlap at all, or nothing.
+// apart says why the two runs may not belong together.
 func (r Record) apart() string {
 	m, d := r.MLflow, r.Databricks
 	switch {
 	case !d.Ended.IsZero() && m.Started.After(d.Ended.Add(skew)):
-		return fmt.Sprintf("began at %s, when Databricks run %s had ended at %s", wireText(m.Started), clip(d.RunID), wireText(d.Ended))
+		return fmt.Sprintf("it began at %s, when Databricks run %s had ended at %s", wireText(m.Started), clip(d.RunID), wireText(d.Ended))
 	case !m.Ended.IsZero() && d.Started.After(m.Ended.Add(skew)):
-		return fmt.Sprintf("ended at %s, before Databricks run %s began at %s", wireText(m.Ended), clip(d.RunID), wireText(d.Started))
+		return fmt.Sprintf("it ended at %s, before Databricks run %s began at %s", wireText(m.Ended), clip(d.RunID), wireText(d.Started))
 	}
-	return ""
+	return "no tag of it names that run"
 }
 
 // markLate marks the metrics that were logged after the MLflow run had ended.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestCheckTracking: an MLflow run that cannot be part of the Databricks run is refused, and where nothing can tell, nothing is said.
+// TestCheckTracking: an MLflow run that says that it belongs to another Databricks run is refused; only its tags can tell that it is this one's.
 func TestCheckTracking(t *testing.T) {
 	const id = "9007199254740993"
 	at := func(minute int) time.Time {
@@ -33,38 +33,42 @@ func TestCheckTracking(t *testing.T) {
 	}
 	runsNotebook := func(r *Record) { r.Notebooks = []Notebook{{Path: "/x", How: "dbutils.notebook.run", By: "/train"}} }
 	short := func(r *Record) { r.Databricks.RunID = "81462" }
+	isTrue := &Fact{CheckTracking, "true", Declared, ""}
+	unknown := func(note string) *Fact { return &Fact{CheckTracking, "unknown", Declared, note} }
+	untold := unknown("no tag of it names that run")
+	after := unknown("it began at 2026-11-23T02:40:00Z, when Databricks run " + id + " had ended at 2026-11-23T02:20:00Z")
 	const elsewhere = "says that it belongs to Databricks"
 	runChecks(t, checkTracking, map[string]checkCase{
 		"no MLflow run":                    {record: Record{Databricks: &DatabricksRun{RunID: id}}},
 		"no Databricks run":                {record: Record{MLflow: &MLflowRun{RunID: "4be1"}}},
-		"within":                           {record: with(11, 19, nil)},
-		"around":                           {record: with(5, 30, nil)},
-		"over the end":                     {record: with(19, 40, nil)},
-		"over the beginning":               {record: with(1, 11, nil)},
-		"after":                            {record: with(40, 50, nil), code: "mlflow.run", says: "began at 2026-11-23T02:40:00Z, when Databricks run " + id + " had ended"},
-		"before":                           {record: with(1, 5, nil), code: "mlflow.run", says: "ended at 2026-11-23T02:05:00Z, before Databricks run " + id + " began"},
-		"a little after":                   {record: with(22, 30, nil)},
-		"a little before":                  {record: with(1, 8, nil)},
-		"no time of its end":               {record: with(1, 0, nil)},
-		"no time of its end, after":        {record: with(40, 0, nil), code: "mlflow.run", says: "had ended"},
-		"no times":                         {record: with(0, 0, nil)},
-		"no times of the other":            {record: with(40, 50, nil, func(r *Record) { r.Databricks.Started, r.Databricks.Ended = time.Time{}, time.Time{} })},
-		"tagged with the run":              {record: with(11, 19, tags(id, "12"))},
-		"tagged, by another clock":         {record: with(40, 50, tags(id, "12"))},
-		"tagged with the task's run":       {record: with(11, 19, tags("9007199254740994", "12"))},
-		"tagged with a repair's":           {record: with(11, 19, tags("9007199254740995", "12"))},
+		"within":                           {record: with(11, 19, nil), fact: untold},
+		"around":                           {record: with(5, 30, nil), fact: untold},
+		"over the end":                     {record: with(19, 40, nil), fact: untold},
+		"over the beginning":               {record: with(1, 11, nil), fact: untold},
+		"after":                            {record: with(40, 50, nil), fact: after},
+		"before":                           {record: with(1, 5, nil), fact: unknown("it ended at 2026-11-23T02:05:00Z, before Databricks run " + id + " began at 2026-11-23T02:10:00Z")},
+		"a little after":                   {record: with(22, 30, nil), fact: untold},
+		"a little before":                  {record: with(1, 8, nil), fact: untold},
+		"no time of its end":               {record: with(1, 0, nil), fact: untold},
+		"no time of its end, after":        {record: with(40, 0, nil), fact: after},
+		"no times":                         {record: with(0, 0, nil), fact: untold},
+		"no times of the other":            {record: with(40, 50, nil, func(r *Record) { r.Databricks.Started, r.Databricks.Ended = time.Time{}, time.Time{} }), fact: untold},
+		"tagged with the run":              {record: with(11, 19, tags(id, "12")), fact: isTrue},
+		"tagged, by another clock":         {record: with(40, 50, tags(id, "12")), fact: isTrue},
+		"tagged with the task's run":       {record: with(11, 19, tags("9007199254740994", "12")), fact: isTrue},
+		"tagged with a repair's":           {record: with(11, 19, tags("9007199254740995", "12")), fact: isTrue},
 		"tagged with another":              {record: with(11, 19, tags("9007199254740992", "12")), code: "mlflow.run", says: elsewhere + " run 9007199254740992"},
 		"of another job":                   {record: with(11, 19, tags("", "13")), code: "mlflow.run", says: elsewhere + " job 13"},
 		"tagged with another, of a job":    {record: with(11, 19, tags("17", "13")), code: "mlflow.run", says: elsewhere + " job 13"},
 		"another of small ids":             {record: with(11, 19, tags("81461", "12"), short), code: "mlflow.run", says: elsewhere + " run 81461"},
-		"numbered within its job":          {record: with(11, 19, tags("17", "12"))},
-		"numbered within its job, after":   {record: with(40, 50, tags("17", "12")), code: "mlflow.run", says: "had ended"},
-		"text":                             {record: with(11, 19, tags("none", "none"))},
-		"of an iteration":                  {record: with(11, 19, tags("9007199254740992", "13"), task("for_each_task", 0))},
-		"of a run that it started":         {record: with(11, 19, tags("9007199254740992", "13"), task("run_job_task", 0))},
-		"of an earlier attempt":            {record: with(11, 19, tags("9007199254740992", "12"), task("notebook_task", 1))},
-		"of a notebook that it ran":        {record: with(11, 19, tags("9007199254740992", "13"), runsNotebook)},
-		"of a notebook that it ran, after": {record: with(40, 50, tags("9007199254740992", "13"), runsNotebook), code: "mlflow.run", says: "had ended"},
+		"numbered within its job":          {record: with(11, 19, tags("17", "12")), fact: untold},
+		"numbered within its job, after":   {record: with(40, 50, tags("17", "12")), fact: after},
+		"text":                             {record: with(11, 19, tags("none", "none")), fact: untold},
+		"of an iteration":                  {record: with(11, 19, tags("9007199254740992", "13"), task("for_each_task", 0)), fact: untold},
+		"of a run that it started":         {record: with(11, 19, tags("9007199254740992", "13"), task("run_job_task", 0)), fact: untold},
+		"of an earlier attempt":            {record: with(11, 19, tags("9007199254740992", "12"), task("notebook_task", 1)), fact: untold},
+		"of a notebook that it ran":        {record: with(11, 19, tags("9007199254740992", "13"), runsNotebook), fact: untold},
+		"of a notebook that it ran, after": {record: with(40, 50, tags("9007199254740992", "13"), runsNotebook), fact: after},
 	})
 }
 

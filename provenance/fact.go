@@ -19,6 +19,7 @@ const (
 	CheckPipeline  = "pipelineConfirmed"  // Azure DevOps says the same as the pipeline's variables
 	CheckRunCommit = "commitIsRuns"       // the commit that the Databricks run used is the work tree's
 	CheckTracked   = "commitIsTracked"    // the commit that the MLflow run is tagged with is the work tree's
+	CheckTracking  = "trackingIsRuns"     // the MLflow run was logged by the Databricks run
 	CheckNotebook  = "notebookIsCommits"  // the notebooks that the run executed are files of the commit
 	CheckCalled    = "calledIsCommits"    // so is what the notebooks run in turn
 	CheckInputs    = "inputsRecorded"     // the folders that the run logged as inputs are among the recorded ones

@@ -30,7 +30,7 @@ func naming(t *testing.T) []Evidence {
 		m.Params["path"] = "/Users/ada@contoso.com/train"
 		m.Inputs[0].Source = "abfss://mortgages@contoso.dfs.core.windows.net/Ada Lovelace/a.csv"
 		m.Inputs = append(m.Inputs, Dataset{Name: "table", Source: "dbfs:/Users/Ada Lovelace/t"})
-		m.Artifacts = []Artifact{{Path: "by Ada Lovelace.json", Size: 44, Digest: plot.Digest, Stored: plot}}
+		m.Artifacts = []Artifact{{Path: "by Ada Lovelace.json", Size: new(int64(44)), Digest: plot.Digest, Stored: plot}}
 	})(example(t))
 	all = changed(func(r *Release) {
 		r.Logs = kept("release.log", "text/plain; charset=utf-8", "==== 1.log ====\nRequested for: Ada Lovelace\nok\n")

@@ -100,16 +100,12 @@ func approvalFacts(approvals []provenance.Approval, who string) (lines []fact) {
 	return lines
 }
 
-// approver is who decided, where anybody did.
+// approver is who decided.
 func approver(a provenance.Approval) string {
-	name := person(a.Approver)
-	switch {
-	case name == "":
-		return ""
-	case a.Group:
-		return " by the group " + name
+	if a.Group {
+		return " by the group " + whoever(a.Approver)
 	}
-	return " by " + name
+	return " by " + whoever(a.Approver)
 }
 
 // trainingFacts are the runs, and what they ran and measured.
