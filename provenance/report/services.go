@@ -100,8 +100,12 @@ func approvalFacts(approvals []provenance.Approval, who string) (lines []fact) {
 	return lines
 }
 
-// approver is who decided.
+// approver is who decided. Nobody did where nobody approved or rejected, and none is named.
 func approver(a provenance.Approval) string {
+	decided := a.Status == "approved" || a.Status == "rejected"
+	if !decided && person(a.Approver) == "" {
+		return ""
+	}
 	if a.Group {
 		return " by the group " + whoever(a.Approver)
 	}
