@@ -230,6 +230,9 @@ func (d *digester) list(f openFolder, o folder.Options, file string) (report.Dig
 	if err != nil {
 		return report.Digested{}, err
 	}
+	if was, err := os.Lstat(file); err == nil { // it may be the only one from before training
+		d.say("warning: %s was there, of %s, and is replaced", file, was.ModTime().UTC().Format(time.RFC3339))
+	}
 	done := report.Digested{URI: l.URI, Shard: "listing", Listing: l.Digest, Files: l.Files, Bytes: l.Bytes, Entries: l.Files, Output: file}
 	return d.sealed(done, l.Write)
 }

@@ -142,14 +142,13 @@ func givenTwice(first, second, place string) error {
 
 // openModel opens one: a path, storage of Azure, or what a service keeps.
 func (r *recorder) openModel(ctx context.Context, uri string) (storage.Folder, error) {
-	scheme, _, _ := strings.Cut(uri, ":")
 	switch {
 	case inDatabricks(uri):
 		if r.cfg.DatabricksHost == "" {
 			return nil, provenance.Misuse("give --databricks-host", "the model lies in a Databricks workspace, which is not named: %s", uri)
 		}
 		return r.databricks().OpenFiles(ctx, uri)
-	case scheme == "runs", scheme == "models", scheme == "mlflow-artifacts":
+	case inMLflow(uri):
 		if r.cfg.MLflowURI == "" {
 			return nil, provenance.Misuse("give --mlflow-uri", "the model lies on an MLflow server, which is not named: %s", uri)
 		}

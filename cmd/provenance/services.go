@@ -58,7 +58,7 @@ func (r *recorder) services() ([]provenance.Source, error) {
 	if r.cfg.DatabricksRun != "" {
 		all = append(all, r.databricks())
 	}
-	if r.cfg.MLflowURI != "" {
+	if r.cfg.MLflowRun != "" || r.cfg.registered() {
 		all = append(all, allowing{r.mlflow(), r.cfg.AllowInput})
 	}
 	if r.cfg.AzureML != "" {
@@ -101,7 +101,7 @@ func noDatabricksToken(context.Context) (string, error) {
 // mlflow is the tracking server, and the registry beside it, unless the model is registered in Azure ML.
 func (r *recorder) mlflow() source.MLflow {
 	m := source.MLflow{URI: r.cfg.MLflowURI, RunID: r.cfg.MLflowRun, Anonymous: r.anonymous(), Client: r.client()}
-	if r.cfg.ModelVersion != "" && r.cfg.AzureML == "" {
+	if r.cfg.registered() {
 		m.ModelName, m.ModelVersion = r.cfg.ModelName, r.cfg.ModelVersion
 	}
 	switch {
@@ -115,6 +115,16 @@ func (r *recorder) mlflow() source.MLflow {
 		m.User, m.Password = r.variable("MLFLOW_TRACKING_USERNAME"), r.variable("MLFLOW_TRACKING_PASSWORD")
 	}
 	return m
+}
+
+// registered tells whether the model's version is one of MLflow's registry.
+func (cfg config) registered() bool {
+	return cfg.MLflowURI != "" && cfg.ModelVersion != "" && cfg.AzureML == ""
+}
+
+// inMLflow tells whether a model lies on an MLflow server.
+func inMLflow(uri string) bool {
+	return strings.HasPrefix(uri, "runs:") || strings.HasPrefix(uri, "models:") || strings.HasPrefix(uri, "mlflow-artifacts:")
 }
 
 // inDatabricks tells whether a model lies in a workspace.
@@ -242,7 +252,7 @@ func (cfg config) checkServices() error {
 		return provenance.Misuse("give the version's number", "Azure ML has no aliases")
 	case cfg.MLflowURI == "" && strings.HasPrefix(cfg.ModelVersion, "@"):
 		return provenance.Misuse("give --mlflow-uri, or the version's number", "the model's version is an alias, but no registry that knows it is named")
-	case cfg.MLflowURI != "" && cfg.MLflowRun == "" && (cfg.ModelVersion == "" || cfg.AzureML != ""):
+	case cfg.MLflowURI != "" && cfg.MLflowRun == "" && !cfg.registered() && !slices.ContainsFunc(cfg.Model, inMLflow):
 		return provenance.Misuse("give --mlflow-run, or --model-name and --model-version", "an MLflow server is named, but nothing to ask it for")
 	case cfg.MLflowURI != "" && cfg.ModelVersion != "" && cfg.ModelName == "":
 		return provenance.Misuse("give --model-name: what it is called in the registry", "the version of a registered model is named, but not the model")

@@ -302,7 +302,7 @@ func TestFileListedTwiceIsRefused(t *testing.T) {
 // TestTimesThatCannotBeRecorded: anybody can set the time of a local file, and some file systems keep what no line of an index can hold.
 func TestTimesThatCannotBeRecorded(t *testing.T) {
 	for _, modified := range []time.Time{{}, time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {
-		_, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "old", Modified: modified}}}, scratch(t))
+		_, err := Hash(t.Context(), listings{objects: []storage.Object{{Name: "old", Modified: modified, Inode: 7}}}, scratch(t))
 		wantRefused(t, err, "data.date", fmt.Sprintf(`the file "old" was modified in a year that cannot be recorded, %d`, modified.Year()))
 	}
 }

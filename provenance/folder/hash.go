@@ -302,7 +302,7 @@ func listSome(ctx context.Context, f storage.Folder, yield func(storage.Object) 
 		if err := checkETag(o.ETag); err != nil {
 			return fmt.Errorf("%s: the file %q: %w", f.URI(), o.Name, err)
 		}
-		if o.ETag == "" && !isDate(o.Modified) { // anybody can set it on a local disk
+		if !isDate(o.Modified) && (o.Inode != 0 || !o.Modified.IsZero()) { // anybody can set it on a local disk; some services tell none
 			return provenance.Refuse("data.date", "touch it", "%s: the file %q was modified in a year that cannot be recorded, %d", f.URI(), o.Name, o.Modified.UTC().Year())
 		}
 		return yield(o)

@@ -163,7 +163,7 @@ func (m *merger) complete() error {
 		if gaps == 1 {
 			verb = "is"
 		}
-		return badShards("%d of %d shards %s missing: %s", gaps, first.N, verb, strings.Join(missing, ", "))
+		return provenance.Refuse("data.shards", "name its file, too; or, if there is none, run that shard again", "%d of %d shards %s missing: %s", gaps, first.N, verb, strings.Join(missing, ", "))
 	}
 	return err
 }

@@ -54,14 +54,20 @@ func parseLayout(rest string, o Options) (place, error) {
 		}
 	}
 	if !isLayout(dir) {
-		return place{}, provenance.Misuse("an OCI layout is a folder with the files oci-layout and index.json, and the folder blobs",
-			"%s is not an OCI layout", dir)
+		return place{}, provenance.Misuse(layoutHint(dir), "%s is not an OCI layout", dir)
 	}
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
 		return place{}, err
 	}
 	return place{&layout{dir: dir, limits: o.limits}, filepath.Base(absolute), identifier}, nil
+}
+
+func layoutHint(dir string) string {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return "if it is the tar file that docker buildx writes, unpack it into a folder: tar -xf FILE -C FOLDER"
+	}
+	return "an OCI layout is a folder with the files oci-layout and index.json, and the folder blobs"
 }
 
 func isLayout(dir string) bool {

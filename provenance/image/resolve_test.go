@@ -188,6 +188,11 @@ func TestLayoutReferences(t *testing.T) {
 	misused(t, err, "digest")
 	_, err = Resolve(t.Context(), "oci:"+t.TempDir(), Options{})
 	misused(t, err, "is not an OCI layout")
+	_, err = Resolve(t.Context(), "oci:"+filepath.Join(dir, "index.json")+":1", Options{})
+	misused(t, err, "is not an OCI layout")
+	if hints := provenance.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], "tar -xf FILE -C FOLDER") {
+		t.Errorf("hints %q", hints)
+	}
 	push(t, "one", single(t))
 	_, err = Resolve(t.Context(), "oci:"+dir+":one", Options{})
 	misused(t, err, "2 images with the tag one")

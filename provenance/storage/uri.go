@@ -153,7 +153,7 @@ func (l *location) check(uri string) error {
 	case l.account == "" || !accountName().MatchString(l.account):
 		return provenance.Misuse(forms, "%s names no storage account", uri)
 	case !containerName().MatchString(l.container):
-		return provenance.Misuse(forms, "%s names no container", uri)
+		return provenance.Misuse("a container's name has 3 to 63 letters, digits and hyphens, all in lower case; "+forms, "%s names no container", uri)
 	case !utf8.ValidString(l.path):
 		return provenance.Misuse("percent-encode the bytes of UTF-8", "the path of %s is not UTF-8", uri)
 	}

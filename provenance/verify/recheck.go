@@ -84,8 +84,8 @@ func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked,
 	}
 	if d.in.Recheck == nil {
 		return done, &Finding{Code: "recheck.failed", Undecided: true, Expected: string(mode),
-			Detail: fmt.Sprintf("%s cannot be checked again here", folder.URI),
-			Hint:   "verify where the data can be reached, or without --recheck"}
+			Detail: fmt.Sprintf("%s cannot be checked again without the registry, where its list of files lies beside the image", folder.URI),
+			Hint:   "verify without --bundle, or without --recheck"}
 	}
 	changes, err := d.in.Recheck(d.ctx, folder, mode)
 	var refused *provenance.Refused
