@@ -83,7 +83,7 @@ const maxModelFiles = 100_000
 // version are the caller's. The model's Locations are left empty. Errors are those of [Hash]; more than 100,000 files are
 // Refused as model.files.
 func Model(ctx context.Context, name, version string, f storage.Folder, o Options) (provenance.Model, []provenance.File, error) {
-	o.Previous, o.State, o.Shard = nil, "", Shard{} // every byte is read now
+	o.Previous, o.State, o.Shard, o.timeless = nil, "", Shard{}, true // every byte is read now
 	r, err := hashAndWarn(ctx, f, o)
 	if err != nil {
 		return provenance.Model{}, nil, err

@@ -57,6 +57,7 @@ type Options struct {
 	Settle   bool      // wait until local files have settled before they are read, 2 s at most: only then an imported digest counts as signed
 	Previous *Previous // digests that may be reused; nil: none
 	Shard    Shard     // which files are hashed; zero: all
+	timeless bool      // no index is kept, so that a place that tells no times will do
 }
 
 // clock is Now, or the time.
@@ -99,7 +100,7 @@ func hashStill(ctx context.Context, f storage.Folder, o Options) (*Result, error
 	if err != nil || !listAgain(result.pinned, r.listed.Sub(r.started), r.hashed.Sub(r.listed)) {
 		return result, err
 	}
-	changes, err := compareListing(ctx, f, result.index, movedOn)
+	changes, err := compareListing(ctx, f, result.index, o, movedOn)
 	if err == nil && !changes.Empty() {
 		err = provenance.Refuse("data.changed", "the folder must not be written to while it is recorded",
 			"%s changed while it was hashed: %s", f.URI(), changes)
@@ -187,7 +188,7 @@ func (r *run) list(ctx context.Context, queue chan<- storage.Object) error {
 	listed := make(chan []storage.Object, 2)
 	group.Go(func() error {
 		defer close(listed)
-		return batched(ctx, r.folder, listed)
+		return batched(ctx, r.folder, r.o.timeless, listed)
 	})
 	group.Go(func() error {
 		for batch := range listed {
@@ -209,7 +210,7 @@ func (r *run) list(ctx context.Context, queue chan<- storage.Object) error {
 const listBatch = 256
 
 // batched lists a folder.
-func batched(ctx context.Context, f storage.Folder, to chan<- []storage.Object) error {
+func batched(ctx context.Context, f storage.Folder, timeless bool, to chan<- []storage.Object) error {
 	var batch []storage.Object
 	send := func() error {
 		select {
@@ -220,7 +221,7 @@ func batched(ctx context.Context, f storage.Folder, to chan<- []storage.Object) 
 			return ctx.Err()
 		}
 	}
-	err := listSome(ctx, f, func(o storage.Object) error {
+	err := listMaybeTimed(ctx, f, timeless, func(o storage.Object) error {
 		if batch = append(batch, o); len(batch) < listBatch {
 			return nil
 		}
@@ -291,6 +292,11 @@ func (r *run) result() (*Result, error) {
 
 // listSome lists a folder of at most [MaxFiles], whose names and ETags an index can hold.
 func listSome(ctx context.Context, f storage.Folder, yield func(storage.Object) error) error {
+	return listMaybeTimed(ctx, f, false, yield)
+}
+
+// listMaybeTimed does so; timeless, files need not have a time: MLflow tells none.
+func listMaybeTimed(ctx context.Context, f storage.Folder, timeless bool, yield func(storage.Object) error) error {
 	files := 0
 	return f.List(ctx, func(o storage.Object) error {
 		if files++; files > MaxFiles {
@@ -302,7 +308,7 @@ func listSome(ctx context.Context, f storage.Folder, yield func(storage.Object) 
 		if err := checkETag(o.ETag); err != nil {
 			return fmt.Errorf("%s: the file %q: %w", f.URI(), o.Name, err)
 		}
-		if o.ETag == "" && !isDate(o.Modified) { // anybody can set it on a local disk
+		if o.ETag == "" && !isDate(o.Modified) && !(timeless && o.Modified.IsZero()) { // anybody can set it on a local disk
 			return provenance.Refuse("data.date", "touch it", "%s: the file %q was modified in a year that cannot be recorded, %d", f.URI(), o.Name, o.Modified.UTC().Year())
 		}
 		return yield(o)

@@ -18,7 +18,7 @@ const (
 func Recheck(ctx context.Context, f storage.Folder, index *Index, mode string, o Options) (Changes, error) {
 	switch mode {
 	case RecheckListing:
-		return compareListing(ctx, f, index, listingDiffers)
+		return compareListing(ctx, f, index, o, listingDiffers)
 	case RecheckContent:
 		return compareContent(ctx, f, index, o)
 	}
@@ -26,9 +26,9 @@ func Recheck(ctx context.Context, f storage.Folder, index *Index, mode string, o
 }
 
 // compareListing compares what the storage says.
-func compareListing(ctx context.Context, f storage.Folder, index *Index, differs func(was, now IndexEntry) string) (Changes, error) {
+func compareListing(ctx context.Context, f storage.Folder, index *Index, o Options, differs func(was, now IndexEntry) string) (Changes, error) {
 	return compare(index, differs, func(see func(IndexEntry) error) error {
-		return listSome(ctx, f, func(o storage.Object) error { return see(listedEntry(o)) })
+		return listMaybeTimed(ctx, f, o.timeless, func(o storage.Object) error { return see(listedEntry(o)) })
 	})
 }
 
