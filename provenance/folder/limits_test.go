@@ -55,3 +55,15 @@ func TestRetention(t *testing.T) {
 		}
 	}
 }
+
+// TestModelWithoutTimes: MLflow does not tell when a file was modified, and no index of a model is kept; but a time that is told has to be one.
+func TestModelWithoutTimes(t *testing.T) {
+	f := listings{objects: []storage.Object{{Name: "model.bin", Size: 9}}}
+	m, _, err := Model(t.Context(), "m", "", f, scratch(t))
+	if err != nil || m.Files != 1 {
+		t.Errorf("%+v, %v", m, err)
+	}
+	f.objects[0].Modified = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, _, err = Model(t.Context(), "m", "", f, scratch(t))
+	wantRefused(t, err, "data.date", "cannot be recorded, 10000")
+}
