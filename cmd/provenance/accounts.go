@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/source"
+	"github.com/seed-3480f271/provenance/provenance/source/arm"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
@@ -30,7 +31,7 @@ type armAnswer struct {
 func newAccounts(j *job, ids []string) (*accounts, error) {
 	a := &accounts{job: j, ids: map[string]string{}, asked: map[[2]string]func() (armAnswer, error){}}
 	for _, id := range ids {
-		if err := (source.StorageAccount{ID: id}).Check(); err != nil {
+		if err := (arm.StorageAccount{ID: id}).Check(); err != nil {
 			return nil, err
 		}
 		name := path.Base(strings.TrimSuffix(id, "/"))
@@ -57,7 +58,7 @@ func (a *accounts) once(ctx context.Context, id string, plane storage.Protection
 	defer a.lock.Unlock()
 	key := [2]string{plane.Account, plane.Container}
 	if a.asked[key] == nil {
-		account := source.StorageAccount{ID: id, Credential: a.job.identity, Cloud: a.job.c.String("cloud"),
+		account := arm.StorageAccount{ID: id, Credential: a.job.identity, Cloud: a.job.c.String("cloud"),
 			Anonymous: a.anonymous, Client: source.Client{Transport: transport(), Debug: a.job.debug()}}
 		a.asked[key] = sync.OnceValues(func() (armAnswer, error) {
 			p, stored, err := account.Container(ctx, plane.Host, plane.Container)

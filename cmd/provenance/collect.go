@@ -9,7 +9,8 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/image"
-	"github.com/seed-3480f271/provenance/provenance/source"
+	"github.com/seed-3480f271/provenance/provenance/source/git"
+	"github.com/seed-3480f271/provenance/provenance/source/pipeline"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -77,12 +78,12 @@ func (r *recorder) add(e provenance.Evidence) {
 // sources are the places that are asked: the work tree, the pipeline's variables, and services.
 func (r *recorder) sources() ([]provenance.Source, error) {
 	services, err := r.services()
-	return append(services, r.git(), source.Pipeline{Getenv: r.getenv, BuilderID: r.cfg.BuilderID, Now: time.Now}), err
+	return append(services, r.git(), pipeline.Source{Getenv: r.getenv, BuilderID: r.cfg.BuilderID, Now: time.Now}), err
 }
 
 // git is the work tree. Azure Pipelines checks out a commit, not a branch, and only it can say which branch that is.
-func (r *recorder) git() source.Git {
-	g := source.Git{Dir: r.cfg.Repo, Expect: r.getenv("BUILD_SOURCEVERSION"), Getenv: r.getenv}
+func (r *recorder) git() git.Source {
+	g := git.Source{Dir: r.cfg.Repo, Expect: r.getenv("BUILD_SOURCEVERSION"), Getenv: r.getenv}
 	if r.getenv("TF_BUILD") != "" {
 		g.Ref = r.getenv("BUILD_SOURCEBRANCH")
 	}

@@ -10,6 +10,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/source"
+	"github.com/seed-3480f271/provenance/provenance/source/arm"
+	"github.com/seed-3480f271/provenance/provenance/source/azuredevops"
+	"github.com/seed-3480f271/provenance/provenance/source/azureml"
+	"github.com/seed-3480f271/provenance/provenance/source/databricks"
+	"github.com/seed-3480f271/provenance/provenance/source/github"
+	"github.com/seed-3480f271/provenance/provenance/source/mlflow"
 )
 
 // What tokens of Entra are for.
@@ -40,7 +46,7 @@ func (j *job) scoped(ctx context.Context, scope string) (string, error) {
 
 // management is a token for Azure ML's MLflow server.
 func (j *job) management(ctx context.Context) (string, error) {
-	scope, err := source.ManagementScope(j.c.String("cloud"))
+	scope, err := arm.ManagementScope(j.c.String("cloud"))
 	if err != nil {
 		return "", err
 	}
@@ -78,8 +84,8 @@ const (
 
 // databricks is the workspace, with a personal access token if there is one, and else the Azure identity, which is for workspaces of
 // Azure only.
-func (r *recorder) databricks() source.Databricks {
-	d := source.Databricks{Host: r.cfg.DatabricksHost, RunID: r.cfg.DatabricksRun, Token: noDatabricksToken, Client: r.client(), Anonymous: r.anonymous(),
+func (r *recorder) databricks() databricks.Source {
+	d := databricks.Source{Host: r.cfg.DatabricksHost, RunID: r.cfg.DatabricksRun, Token: noDatabricksToken, Client: r.client(), Anonymous: r.anonymous(),
 		Wait: r.c.Duration("wait"), Progress: func(line string) { r.say("%s", line) }, Files: r.git().Files(), NotebookFile: r.cfg.DatabricksFile}
 	switch {
 	case r.getenv("DATABRICKS_TOKEN") != "":
@@ -99,8 +105,8 @@ func noDatabricksToken(context.Context) (string, error) {
 }
 
 // mlflow is the tracking server, and the registry beside it, unless the model is registered in Azure ML.
-func (r *recorder) mlflow() source.MLflow {
-	m := source.MLflow{URI: r.cfg.MLflowURI, RunID: r.cfg.MLflowRun, Anonymous: r.anonymous(), Client: r.client()}
+func (r *recorder) mlflow() mlflow.Source {
+	m := mlflow.Source{URI: r.cfg.MLflowURI, RunID: r.cfg.MLflowRun, Anonymous: r.anonymous(), Client: r.client()}
 	if r.cfg.registered() {
 		m.ModelName, m.ModelVersion = r.cfg.ModelName, r.cfg.ModelVersion
 	}
@@ -176,8 +182,8 @@ func flatten(e provenance.Evidence) []provenance.Evidence {
 	return all
 }
 
-func (r *recorder) azureML() source.AzureML {
-	return source.AzureML{Workspace: r.cfg.AzureML, ModelName: r.cfg.ModelName, ModelVersion: r.cfg.ModelVersion, Token: r.scoped, Cloud: r.c.String("cloud"),
+func (r *recorder) azureML() azureml.Source {
+	return azureml.Source{Workspace: r.cfg.AzureML, ModelName: r.cfg.ModelName, ModelVersion: r.cfg.ModelVersion, Token: r.scoped, Cloud: r.c.String("cloud"),
 		Anonymous: r.anonymous(), Client: r.client()}
 }
 
@@ -206,7 +212,7 @@ func (r *recorder) sourceHosts() (all []provenance.Source, err error) {
 		all = append(all, devops)
 	}
 	if r.getenv("GITHUB_TOKEN") != "" && r.ofGitHub() {
-		all = append(all, source.GitHub{API: r.cfg.GitHubAPI, Repository: r.getenv("BUILD_REPOSITORY_NAME"), Commit: r.getenv("BUILD_SOURCEVERSION"),
+		all = append(all, github.Source{API: r.cfg.GitHubAPI, Repository: r.getenv("BUILD_REPOSITORY_NAME"), Commit: r.getenv("BUILD_SOURCEVERSION"),
 			Ref: r.getenv("BUILD_SOURCEBRANCH"), Token: r.variable("GITHUB_TOKEN"), Anonymous: r.anonymous(), Client: r.client()})
 	}
 	return all, nil
@@ -214,23 +220,23 @@ func (r *recorder) sourceHosts() (all []provenance.Source, err error) {
 
 // azureDevOps asks with the job's own token, which goes to Microsoft's hosts, or to the collection that a flag names: a variable can
 // be set by any earlier step.
-func (r *recorder) azureDevOps() (source.AzureDevOps, error) {
+func (r *recorder) azureDevOps() (azuredevops.Source, error) {
 	collection := r.cfg.AzureDevOps
 	if collection == "" || collection == azureDevOpsAuto {
 		collection = r.getenv("SYSTEM_COLLECTIONURI")
 		if u, err := url.Parse(collection); err != nil || u.Scheme != "https" || u.Host != "dev.azure.com" && !strings.HasSuffix(u.Host, ".visualstudio.com") {
-			return source.AzureDevOps{}, provenance.Misuse("of a server of your own, give the collection's URL as --azure-devops; or --azure-devops never",
+			return azuredevops.Source{}, provenance.Misuse("of a server of your own, give the collection's URL as --azure-devops; or --azure-devops never",
 				"SYSTEM_COLLECTIONURI is not an organisation at dev.azure.com, so the job's token is not sent there")
 		}
 	}
-	d := source.AzureDevOps{Collection: collection, Project: r.getenv("SYSTEM_TEAMPROJECT"), BuildID: r.getenv("BUILD_BUILDID"),
+	d := azuredevops.Source{Collection: collection, Project: r.getenv("SYSTEM_TEAMPROJECT"), BuildID: r.getenv("BUILD_BUILDID"),
 		RepositoryProvider: r.getenv("BUILD_REPOSITORY_PROVIDER"), RepositoryID: r.getenv("BUILD_REPOSITORY_ID"), Commit: r.getenv("BUILD_SOURCEVERSION"),
 		Token: r.variable("SYSTEM_ACCESSTOKEN"), Anonymous: r.anonymous(), Client: r.client()}
 	if strings.EqualFold(r.getenv("SYSTEM_HOSTTYPE"), "release") {
 		d.ReleaseID = r.getenv("RELEASE_RELEASEID")
 	}
 	if uri := r.getenv("SYSTEM_OIDCREQUESTURI"); uri != "" {
-		d.OIDC = &source.OIDCRequest{URI: uri, ServiceConnection: r.getenv("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID")}
+		d.OIDC = &azuredevops.OIDCRequest{URI: uri, ServiceConnection: r.getenv("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID")}
 	}
 	return d, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/folder"
 	"github.com/seed-3480f271/provenance/provenance/provtest"
 	"github.com/seed-3480f271/provenance/provenance/source"
+	"github.com/seed-3480f271/provenance/provenance/source/arm"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
@@ -64,7 +65,7 @@ func look(ctx context.Context, id string) (s seen) {
 	var own folder.Retained
 	s.Files, own, err = read(ctx, opened)
 	note(err)
-	account := source.StorageAccount{ID: id, Credential: credential, Client: source.Client{Transport: http.DefaultTransport}}
+	account := arm.StorageAccount{ID: id, Credential: credential, Client: source.Client{Transport: http.DefaultTransport}}
 	arm, _, err := account.Container(ctx, "contoso.blob.core.windows.net", "lake")
 	note(err)
 	if len(s.Errors) == 0 {
