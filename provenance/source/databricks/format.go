@@ -427,8 +427,8 @@ func (c cell) comparable(plain bool) []codeLine {
 	return c.lines
 }
 
-// difference says where two sources first differ, or nothing. Titles of cells do not count: they do not run. Lines that may be
-// about a secret are not repeated: the note is signed, and public.
+// difference says where two sources first differ, or nothing. Titles of cells do not count: they do not run. Lines that may
+// hold a secret are not repeated: the note is signed, and public.
 func difference(commit, run notebookSource, known ...string) string {
 	if marks[commit.language] != "" && marks[run.language] != "" && commit.language != run.language {
 		return fmt.Sprintf("the commit's is in %s, the run's in %s", quotedLine(commit.language), quotedLine(run.language))
@@ -495,7 +495,7 @@ func sameLines(a, b []codeLine) (n int) {
 	return n
 }
 
-// mayHoldSecret tells whether a line may be about a secret, by itself or because an earlier line began one.
+// mayHoldSecret tells whether a line may hold a secret, by itself or because an earlier line began one, or text in quotes.
 func mayHoldSecret(lines []codeLine, i int, known []string) bool {
 	if i >= len(lines) {
 		return false
@@ -505,15 +505,15 @@ func mayHoldSecret(lines []codeLine, i int, known []string) bool {
 		before = append(before, line.text)
 	}
 	line := lines[i].text
-	if foreign.NamesSecret(line) || (&foreign.Redactor{Known: known}).Text(line) != line || foreign.RedactCode(line, known...) != line {
+	if foreign.InLiteral(before[:i]) || foreign.NamesSecret(line) || (&foreign.Redactor{Known: known}).Text(line) != line || foreign.RedactCode(line, known...) != line {
 		return true
 	}
 	return !strings.HasSuffix("\n"+foreign.RedactCode(strings.Join(before, "\n"), known...), "\n"+line)
 }
 
-// quotedLine is a line of foreign code in a note, short.
+// quotedLine is a line of foreign code in a note, short, and without what it has in quotes.
 func quotedLine(s string) string {
-	if s = foreign.Plain(s); s == "" {
+	if s = foreign.Plain(foreign.MaskLiterals(s)); s == "" {
 		return "a blank line"
 	}
 	return quotedText(s)

@@ -211,7 +211,7 @@ func TestWhatGitRunsRun(t *testing.T) {
 	d := of(w, 7)
 	d.Files = files
 	got, notebooks := collectAll(t, d)
-	want := `task train | nb/train | differs | nb/train.py | line 3: the commit has nothing more, the run had “dbutils.notebook.run("../shared/query", 60)”
+	want := `task train | nb/train | differs | nb/train.py | line 3: the commit has nothing more, the run had “dbutils.notebook.run("…", 60)”
 import of helpers/text.py | helpers/near.py | matches | helpers/near.py
 import of helpers/text.py | tool | unknown | the commit has a module of this name, but it is not known whether the run took it from there
 %run of nb/setup | shared/config | matches | shared/config.py

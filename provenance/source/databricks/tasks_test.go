@@ -422,7 +422,7 @@ func TestAnonymousPaths(t *testing.T) {
 	got, notebooks := collectAll(t, d)
 	const by, gone = " of /Users/[removed]/train | /Users/[removed]/", " | unknown | it is not in the workspace any more\n"
 	want := "task a | /Users/[removed]/train | unknown | the commit has no file that it may be\ntask b | /Users/[removed]/train | unknown | the commit has no file that it may be\n" +
-		"%run" + by + "other" + gone + "%run" + by + "setup | differs | setup.py | line 1: the commit has “y”, the run had “x = 'by [removed]'”\n" +
+		"%run" + by + "other" + gone + "%run" + by + "setup | differs | setup.py | line 1: the commit has “y”, the run had “x = \"…\"”\n" +
 		"%run, 2" + by + strings.TrimSpace("other"+gone)
 	if summary(notebooks) != want {
 		t.Errorf("got\n%s\nwant\n%s", summary(notebooks), want)

@@ -8,8 +8,11 @@ import (
 )
 
 var (
-	codeName    = pattern.New(`(?i:\bidentified\s+by\b)|[A-Za-z_][\w.-]*`)
-	codeLiteral = pattern.New(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
+	codeName = pattern.New(`(?i:\bidentified\s+by\b)|[A-Za-z_][\w.-]*`)
+	// codeSecret are names that are secret where something is assigned to them; elsewhere they are of modules and functions.
+	codeSecret   = pattern.New(`(?i)(?:^|[._-])(?:auth|creds|passcode|(?:subscription|client|hmac|aes)[_-]?key)$`)
+	codeAssigned = pattern.New(`^["'\])]*\s*(?::|=[^=]|=$|<-|,)`)
+	codeLiteral  = pattern.New(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
 	// codeBetween is what stands between a name and its value.
 	codeBetween = pattern.New(`^["'\])]*\s*(?:(?::=|=>|<-|==|[:=,])\s*)?`)
 	codeNothing = pattern.New(`^(?:[\s()\[\]{},;:]*|["']["']|["']?\{\{secrets/[\w.@ /-]+\}\}["']?)$`)
@@ -17,30 +20,44 @@ var (
 	codeReference = pattern.New(`dbutils\.secrets\.get\([^()\n]*\)`)
 )
 
-// RedactCode takes secrets out of source code: what looks like one, and the rest of each line behind a secret-looking name. It
-// takes rather too much than too little: languages differ in how they write a value. The secrets that known are go first.
+// RedactCode takes secrets out of source code: what looks like one, and behind a secret-looking name the rest of the line, and of the
+// value that begins there, over as many lines as it takes. It takes rather too much than too little: languages differ in how they write
+// a value. The secrets that known are go first.
 func RedactCode(code string, known ...string) string {
 	lines := strings.Split(redact.Known(code, known...), "\n")
-	quotes, goesOn := "", false
+	last := lastQuotes(lines)
+	var value literal
+	more := false
 	for i, line := range lines {
-		switch {
-		case quotes != "":
+		if more {
 			lines[i] = redact.Removed
-			if strings.Contains(line, quotes) {
-				quotes = ""
-			}
-		case goesOn:
-			lines[i], quotes, goesOn = redact.Removed, openQuotes(line), continues(line)
-		default:
-			name := secretNameIn(line)
-			if name == nil {
-				continue
-			}
-			lines[i] = redactLine(line, name)
-			quotes, goesOn = openQuotes(line[name[1]:]), continues(line)
+			blank := strings.TrimSpace(line) == "" && value == literal{}
+			value.read(line)
+			value.settle(i, last)
+			more = blank || value.open() || continues(line)
+			continue
 		}
+		name := secretNameIn(line)
+		if name == nil {
+			continue
+		}
+		lines[i] = redactLine(line, name)
+		value, more = valueBehind(line, name)
+		value.settle(i, last)
+		more = more || value.open() || continues(line)
 	}
 	return redact.Text(CleanURIs(strings.Join(lines, "\n")))
+}
+
+// valueBehind is what a line leaves open of the value behind a name. expected tells that there is none yet, though it has to come.
+func valueBehind(line string, name []int) (value literal, expected bool) {
+	var whole literal
+	whole.read(line)
+	between := codeBetween().FindString(line[name[1]:])
+	rest := line[name[1]+len(between):]
+	value.read(rest)
+	value.quote = whole.quote // the name may stand in a text that began before it
+	return value, strings.TrimSpace(rest) == "" && strings.ContainsAny(between, ":=,-")
 }
 
 // secretNameIn is where the first secret-looking name of a line stands. Where a secret is fetched from is none.
@@ -54,7 +71,8 @@ next:
 			}
 		}
 		name := line[at[0]:at[1]]
-		if redact.IsSecretName(name) || strings.HasPrefix(strings.ToLower(name), "identified") && strings.ContainsAny(name, " \t") {
+		if redact.IsSecretName(name) || strings.HasPrefix(strings.ToLower(name), "identified") && strings.ContainsAny(name, " \t") ||
+			codeSecret().MatchString(name) && codeAssigned().MatchString(line[at[1]:]) {
 			return at
 		}
 	}
@@ -72,17 +90,7 @@ func redactLine(line string, name []int) string {
 	return head + between + redact.Removed
 }
 
-// openQuotes are the triple quotes that a text opens and does not close.
-func openQuotes(text string) string {
-	for _, quotes := range []string{`"""`, "'''"} {
-		if strings.Count(text, quotes)%2 == 1 {
-			return quotes
-		}
-	}
-	return ""
-}
-
-// continues tells whether a value may stand on the next line.
+// continues tells whether a value goes on in the next line.
 func continues(line string) bool {
 	line = strings.TrimSpace(line)
 	return line != "" && strings.Contains(`\([{=+`, line[len(line)-1:])
