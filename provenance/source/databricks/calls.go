@@ -28,6 +28,7 @@ type call struct {
 // callsOf finds what a source runs in turn. What is not written out as a name, is computed.
 func callsOf(n notebookSource) (calls []call) {
 	for _, c := range n.cells {
+		c = c.asRun()
 		language, code := c.code(n.language)
 		at := fmt.Sprintf("cell %d", c.number)
 		if n.plain {
@@ -45,10 +46,13 @@ func callsOf(n notebookSource) (calls []call) {
 		case "python":
 			calls = append(calls, notebookCalls(code, joined, at)...)
 			calls = append(calls, imports(hidden)...)
-			calls = append(calls, computedImports(code, blank(code, language, isPlainText), at)...)
+			plain := strings.ReplaceAll(blank(code, language, isPlainText), "\\\n", " \n")
+			calls = append(calls, computedImports(code, plain, at)...)
+			calls = append(calls, programs(c, at)...)
 		case "scala", "r":
 			calls = append(calls, notebookCalls(code, joined, at)...)
 		default:
+			calls = append(calls, programs(c, at)...)
 			continue
 		}
 		if why := c.hides(n.plain, joined, language); why != "" {
@@ -60,10 +64,12 @@ func callsOf(n notebookSource) (calls []call) {
 
 var (
 	// reachNotebook finds dbutils.notebook wherever it is written, and hiddenReach the ways to it by names in text.
-	reachNotebook = pattern.New(`\bdbutils\b[\s\\]*\.[\s\\]*notebook\b`)
+	reachNotebook = pattern.New("\\bdbutils\\b[\\s\\\\.`{]*\\bnotebook\\b") // also as Scala may write it: dbutils notebook, dbutils.{notebook => nb}
+	anyNotebook   = pattern.New("[.`][\\s\\\\]*notebook\\b")
+	otherNotebook = pattern.New(`\btqdm\s*\.\s*notebook\b|\bgetDbutils\(\)\s*\.\s*notebook\(\)\s*\.\s*getContext\b`)
 	hiddenReach   = pattern.New(`\bgetattr\s*\(\s*dbutils\b|\bdbutils\s*\.\s*__\w+|["']notebook(?:\.run)?["']`)
 	usesUtilities = pattern.New(`\bdbutils\b`)
-	plainRun      = pattern.New(`\bdbutils\s*\.\s*notebook\s*\.\s*run\b`)
+	plainRun      = pattern.New(`\bdbutils\s*\.\s*notebook\s*\.\s*(?:run|exit|entry_point\s*\.\s*getDbutils\(\)\s*\.\s*notebook\(\)\s*\.\s*getContext)\b`)
 	evalInR       = pattern.New(`\b(?:eval|source)\s*\(`)
 	magicLine     = pattern.New(`(?m)^[ \t]*%{1,2}([A-Za-z_][\w-]*)`)
 )
@@ -76,9 +82,10 @@ var harmlessMagics = map[string]bool{"run": true, "pip": true, "conda": true, "p
 // that were read, in formatted text or under another name, say; or a command runs what stands on its line.
 func (c cell) hides(isModule bool, hidden, language string) string {
 	all := uncommented(c.text(), language)
+	count := func(p func() *regexp.Regexp, in string) int { return len(p().FindAllString(in, -1)) }
+	renamed := count(anyNotebook, all)-count(otherNotebook, all) > count(reachNotebook, all)
 	switch {
-	case len(reachNotebook().FindAllString(all, -1)) > len(plainRun().FindAllString(hidden, -1)),
-		usesUtilities().MatchString(all) && hiddenReach().MatchString(all):
+	case count(reachNotebook, all) > count(plainRun, hidden), usesUtilities().MatchString(all) && (renamed || hiddenReach().MatchString(all)):
 		return "what it runs is computed (dbutils.notebook)"
 	case language == "r" && evalInR().MatchString(hidden):
 		return "what it runs is computed (eval)"
@@ -289,7 +296,7 @@ func notebookCalls(code, hidden, at string) (calls []call) {
 
 var (
 	importNames = pattern.New(`(?m)(?:^|[;:])[ \t]*import[ \t]+([^\n;]+)`)
-	importFrom  = pattern.New(`(?m)(?:^|[;:])[ \t]*from[ \t]+(\.*[ \t]*[\pL_][\pL\pN_.]*|\.+)[ \t]*import\b[ \t]*(\([^)]*\)|[^\n;]+)`)
+	importFrom  = pattern.New(`(?m)(?:^|[;:])[ \t]*from[ \t]*(\.*[ \t]*[\pL_][\pL\pN_.]*|\.+)[ \t]*import\b[ \t]*(\([^)]*\)|[^\n;]+)`)
 	dottedName  = pattern.New(`^[\pL_][\pL\pN_]*(?:\.[\pL_][\pL\pN_]*)*$`)
 )
 
@@ -325,12 +332,17 @@ var computing = []struct {
 	find func() *regexp.Regexp
 	why  string
 }{
-	{pattern.New(`\bsys\s*\.\s*path\b`), "it changes where modules are looked for (sys.path)"},
+	{pattern.New(`\bsys\s*\.\s*path\b|\bsys\s+as\b|\bfrom\s+sys\s+import\b[^\n;]*\bpath\b|\baddsitedir\b`), "it changes where modules are looked for (sys.path)"},
 	{pattern.New(`\baddPyFile\b`), "it adds files of code to the cluster (addPyFile)"},
 	{pattern.New(`\brunpy\b`), "what it runs is computed (runpy)"},
-	{pattern.New(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)exec\s*\(`), "what it runs is computed (exec)"},
-	{pattern.New(`(?:^|[^\w.]|\bbuiltins\s*\.\s*)eval\s*\(`), "what it runs is computed (eval)"},
-	{pattern.New(`\brun_(?:line_magic|cell_magic|cell)\b`), "what it runs is computed (IPython)"},
+	// A method of that name is none of Python's own, and neither is a keyword argument.
+	{pattern.New(`(?m)(?:^|[^\w.])exec\s*(?:[^\w\s=]|==|$)`), "what it runs is computed (exec)"},
+	{pattern.New(`(?m)(?:^|[^\w.])eval\s*(?:[^\w\s=]|==|$)`), "what it runs is computed (eval)"},
+	{pattern.New(`(?m)(?:^|[^\w.])compile\s*(?:[^\w\s=]|==|$)`), "what it runs is computed (compile)"},
+	{pattern.New(`\b(?:__builtins__|builtins)\b`), "what it runs is computed (builtins)"},
+	{pattern.New(`\bget_ipython\b|\brun_(?:line_magic|cell_magic|cell)\b`), "what it runs is computed (IPython)"},
+	{pattern.New(`\b(?:spec_from_file_location|module_from_spec|exec_module|SourceFileLoader)\b|\bimport_module\s+as\b`), "what it imports is computed (importlib)"},
+	{pattern.New(`\bsubprocess\b|\bos\s*\.\s*(?:system|popen|exec|spawn|posix_spawn)\w*|\bfrom\s+os\s+import\b[^\n;]*\b(?:system|popen|exec|spawn)\w*`), "it runs other programs (subprocess)"},
 }
 
 var importFunction = pattern.New(`\bimport_module\b|\b__import__\b`)

@@ -2,6 +2,7 @@ package databricks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -91,6 +92,50 @@ func TestCalls(t *testing.T) {
 	module := plainSource("a.py", []byte("# COMMAND ----------\n%run ./x\nimport b\n"))
 	if got := fmt.Sprint(callsOf(module)); got != "[{import b [] }]" {
 		t.Error(got)
+	}
+}
+
+// TestHiddenCalls: however it is written that a cell runs something that nobody sees in it, that is noted.
+func TestHiddenCalls(t *testing.T) {
+	for language, cells := range map[string][]string{
+		"python": {"# load the data\rdbutils.notebook.run('/Users/evil/x', 60)", "x = 1\rimport evil", "import\fevil", "%pip install x\rimport evil",
+			"dbutils.ｎotebook.run('/Users/evil/x', 60)", "ｅxec(s)", "exec\\\n(s)", "from.evil import b", "d = dbutils\nn = d.notebook\nn.run('/x', 60)",
+			"from databricks.sdk.runtime import dbutils as u\nm = u.notebook\nm.run('/x')", "e = exec\ne(s)", "__builtins__.exec(s)", "import builtins as b\nb.exec(s)",
+			"(exec)(s)", "map(exec, [s])", "get_ipython().magic('run /x')", "ip = get_ipython()\nip.ex(s)", "from sys import path\npath.append('/x')",
+			"import sys as s\ns.path.append('/x')", "import site; site.addsitedir('/x')", "from importlib import import_module as im\nim(name)",
+			"u.module_from_spec(u.spec_from_file_location('a', '/x.py'))", "%sh python /Workspace/evil.py", "%sh\n/Workspace/evil.sh", "!python3 /Workspace/evil.py",
+			"import os; os.system('python x.py')", "import subprocess", "from os import system", "compile(s, 'a', 'exec')"},
+		"scala": {"dbutils.`notebook`.run(\"/x\", 60)", "dbutils notebook run(\"/x\", 60)", "import dbutils.{notebook => nb}\nnb.run(\"/x\", 60)",
+			"val n = dbutils\nval m = n.notebook\nm.run(\"/x\", 60)", "// a\rdbutils.notebook.run(\"/x\", 60)"},
+		"sql": {"%sh bash /Workspace/evil.sh"},
+	} {
+		for _, code := range cells {
+			n := notebookSource{language: language}
+			n.add(code, "")
+			calls := callsOf(n)
+			noted := func(c call) bool {
+				return c.computed != "" || strings.Contains(c.name, "evil") || c.name == "/x"
+			}
+			if !slices.ContainsFunc(calls, noted) {
+				t.Errorf("%s %q: %v", language, code, calls)
+			}
+		}
+	}
+}
+
+// TestHarmlessCalls: what only looks like it is not noted.
+func TestHarmlessCalls(t *testing.T) {
+	for _, code := range []string{"model.eval()", "pd.eval('a + b')", "df.eval('x')", "re.compile('a')", "model.compile(optimizer='adam')", "load_model(p, compile=False)",
+		"# exec(s) and dbutils.widgets\nx = 'subprocess'", "dbutils.fs.ls('/')\nd = dbutils.widgets.get('a')", "dbutils.notebook.exit('done')",
+		"c = dbutils.notebook.entry_point.getDbutils().notebook().getContext()", "evals = [1]; compiled = 2; executor.submit(f)",
+		"print('ｅxec(s)')", "%sh pip list", "!pip install x", "%sh ls /dbfs", "x = \"＂\"; y = 1"} {
+		n := notebookSource{language: "python"}
+		n.add(code, "")
+		for _, c := range callsOf(n) {
+			if c.how != byImport || c.computed != "" {
+				t.Errorf("%q: %s", code, c.told())
+			}
+		}
 	}
 }
 
