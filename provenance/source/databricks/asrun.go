@@ -13,17 +13,26 @@ var shellRuns = pattern.New(`(?:^|[\s;&|(])(?:python[\d.]*|Rscript|bash|sh|sourc
 
 // programs finds what the lines of a shell run: those of a cell with %sh, and those that begin with an exclamation mark.
 func programs(c cell, at string) []call {
-	isShell := c.magic() == "sh"
+	isShell := isShell(c.lines)
 	for i, line := range c.lines {
 		command, escaped := strings.CutPrefix(strings.TrimSpace(line.text), "!")
 		if isShell && i == 0 {
-			command = strings.TrimPrefix(command, "%sh")
+			command = strings.TrimPrefix(strings.TrimLeft(command, "%"), "sh")
 		}
 		if (isShell || escaped) && shellRuns().MatchString(command) {
 			return []call{{how: byImport, name: at, computed: "it runs other programs (a shell)"}}
 		}
 	}
 	return nil
+}
+
+// isShell tells whether lines are a cell for the shell.
+func isShell(lines []codeLine) bool {
+	if len(lines) == 0 {
+		return false
+	}
+	magic, _, _ := strings.Cut(strings.TrimSpace(lines[0].text), " ")
+	return magic == "%sh" || magic == "%%sh"
 }
 
 // asRun is the cell as it is run, for a search: Python ends a line at a carriage return, too, and takes a form feed for a blank and

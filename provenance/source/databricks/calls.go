@@ -3,6 +3,7 @@ package databricks
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
@@ -25,6 +26,9 @@ type call struct {
 	computed string
 }
 
+// maxSearched is the longest line that is searched, in bytes: for each find in it, some look back to where it begins.
+const maxSearched = 64 << 10
+
 // callsOf finds what a source runs in turn. What is not written out as a name, is computed.
 func callsOf(n notebookSource) (calls []call) {
 	for _, c := range n.cells {
@@ -33,6 +37,10 @@ func callsOf(n notebookSource) (calls []call) {
 		at := fmt.Sprintf("cell %d", c.number)
 		if n.plain {
 			at = "the file"
+		}
+		if slices.ContainsFunc(c.lines, func(l codeLine) bool { return len(l.text) > maxSearched }) {
+			calls = append(calls, call{how: byNotebook, name: at, computed: "it has a line that is too long to be searched"})
+			continue
 		}
 		if !n.plain && language != "" {
 			calls = append(calls, runCalls(c, at)...)
@@ -297,6 +305,7 @@ func notebookCalls(code, hidden, at string) (calls []call) {
 var (
 	importNames = pattern.New(`(?m)(?:^|[;:])[ \t]*import[ \t]+([^\n;]+)`)
 	importFrom  = pattern.New(`(?m)(?:^|[;:])[ \t]*from[ \t]*(\.*[ \t]*[\pL_][\pL\pN_.]*|\.+)[ \t]*import\b[ \t]*(\([^)]*\)|[^\n;]+)`)
+	aroundDots  = pattern.New(`[ \t]*\.[ \t]*`)
 	dottedName  = pattern.New(`^[\pL_][\pL\pN_]*(?:\.[\pL_][\pL\pN_]*)*$`)
 )
 
@@ -316,8 +325,9 @@ func imports(hidden string) (calls []call) {
 	return calls
 }
 
-// namesIn are the names of a list such as "a.b as c, d".
+// namesIn are the names of a list such as "a.b as c, d". Blanks may stand around dots.
 func namesIn(list string) (names []string) {
+	list = aroundDots().ReplaceAllString(list, ".")
 	for _, item := range strings.Split(list, ",") {
 		fields := strings.Fields(item)
 		if len(fields) > 0 && dottedName().MatchString(fields[0]) {
@@ -336,9 +346,9 @@ var computing = []struct {
 	{pattern.New(`\baddPyFile\b`), "it adds files of code to the cluster (addPyFile)"},
 	{pattern.New(`\brunpy\b`), "what it runs is computed (runpy)"},
 	// A method of that name is none of Python's own, and neither is a keyword argument.
-	{pattern.New(`(?m)(?:^|[^\w.])exec\s*(?:[^\w\s=]|==|$)`), "what it runs is computed (exec)"},
-	{pattern.New(`(?m)(?:^|[^\w.])eval\s*(?:[^\w\s=]|==|$)`), "what it runs is computed (eval)"},
-	{pattern.New(`(?m)(?:^|[^\w.])compile\s*(?:[^\w\s=]|==|$)`), "what it runs is computed (compile)"},
+	{pattern.New(`(?m)(?:^|[^\w.])exec\s*(?:[^\w\s=:]|==|$)`), "what it runs is computed (exec)"},
+	{pattern.New(`(?m)(?:^|[^\w.])eval\s*(?:[^\w\s=:]|==|$)`), "what it runs is computed (eval)"},
+	{pattern.New(`(?m)(?:^|[^\w.])compile\s*(?:[^\w\s=:]|==|$)`), "what it runs is computed (compile)"},
 	{pattern.New(`\b(?:__builtins__|builtins)\b`), "what it runs is computed (builtins)"},
 	{pattern.New(`\bget_ipython\b|\brun_(?:line_magic|cell_magic|cell)\b`), "what it runs is computed (IPython)"},
 	{pattern.New(`\b(?:spec_from_file_location|module_from_spec|exec_module|SourceFileLoader)\b|\bimport_module\s+as\b`), "what it imports is computed (importlib)"},

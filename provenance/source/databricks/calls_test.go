@@ -103,7 +103,8 @@ func TestHiddenCalls(t *testing.T) {
 			"from databricks.sdk.runtime import dbutils as u\nm = u.notebook\nm.run('/x')", "e = exec\ne(s)", "__builtins__.exec(s)", "import builtins as b\nb.exec(s)",
 			"(exec)(s)", "map(exec, [s])", "get_ipython().magic('run /x')", "ip = get_ipython()\nip.ex(s)", "from sys import path\npath.append('/x')",
 			"import sys as s\ns.path.append('/x')", "import site; site.addsitedir('/x')", "from importlib import import_module as im\nim(name)",
-			"u.module_from_spec(u.spec_from_file_location('a', '/x.py'))", "%sh python /Workspace/evil.py", "%sh\n/Workspace/evil.sh", "!python3 /Workspace/evil.py",
+			"u.module_from_spec(u.spec_from_file_location('a', '/x.py'))", "%sh python /Workspace/evil.py", "%sh\n/Workspace/evil.sh", "%%sh\npython /Workspace/evil.py", "import a.b\\\n.evil", "import a . evil",
+			strings.Repeat("import_module;", 20_000), "!python3 /Workspace/evil.py",
 			"import os; os.system('python x.py')", "import subprocess", "from os import system", "compile(s, 'a', 'exec')"},
 		"scala": {"dbutils.`notebook`.run(\"/x\", 60)", "dbutils notebook run(\"/x\", 60)", "import dbutils.{notebook => nb}\nnb.run(\"/x\", 60)",
 			"val n = dbutils\nval m = n.notebook\nm.run(\"/x\", 60)", "// a\rdbutils.notebook.run(\"/x\", 60)"},
@@ -128,7 +129,7 @@ func TestHarmlessCalls(t *testing.T) {
 	for _, code := range []string{"model.eval()", "pd.eval('a + b')", "df.eval('x')", "re.compile('a')", "model.compile(optimizer='adam')", "load_model(p, compile=False)",
 		"# exec(s) and dbutils.widgets\nx = 'subprocess'", "dbutils.fs.ls('/')\nd = dbutils.widgets.get('a')", "dbutils.notebook.exit('done')",
 		"c = dbutils.notebook.entry_point.getDbutils().notebook().getContext()", "evals = [1]; compiled = 2; executor.submit(f)",
-		"print('ｅxec(s)')", "%sh pip list", "!pip install x", "%sh ls /dbfs", "x = \"＂\"; y = 1"} {
+		"print('ｅxec(s)')", "print(f'eval: {x}, eval loss')", "mode == 'eval'", "%sh pip list", "!pip install x", "%sh ls /dbfs", "x = \"＂\"; y = 1"} {
 		n := notebookSource{language: "python"}
 		n.add(code, "")
 		for _, c := range callsOf(n) {

@@ -496,6 +496,7 @@ func sameLines(a, b []codeLine) (n int) {
 }
 
 // mayHoldSecret tells whether a line may hold a secret, by itself or because an earlier line began one, or text in quotes.
+// A shell needs no quotes.
 func mayHoldSecret(lines []codeLine, i int, known []string) bool {
 	if i >= len(lines) {
 		return false
@@ -505,7 +506,7 @@ func mayHoldSecret(lines []codeLine, i int, known []string) bool {
 		before = append(before, line.text)
 	}
 	line := lines[i].text
-	if foreign.InLiteral(before[:i]) || foreign.NamesSecret(line) || (&foreign.Redactor{Known: known}).Text(line) != line || foreign.RedactCode(line, known...) != line {
+	if isShell(lines) || foreign.InLiteral(before[:i]) || foreign.NamesSecret(line) || (&foreign.Redactor{Known: known}).Text(line) != line || foreign.RedactCode(line, known...) != line {
 		return true
 	}
 	return !strings.HasSuffix("\n"+foreign.RedactCode(strings.Join(before, "\n"), known...), "\n"+line)

@@ -81,6 +81,7 @@ func TestNotebookDifferences(t *testing.T) {
 		{"a.sql", "SELECT 1\n", "python", "SELECT 1", "the commit's is in “sql”, the run's in “python”"},
 		{"a.ipynb", `{"nbformat":4,"cells":[{"cell_type":"code","source":"a"},{"cell_type":"code","source":"b"}]}`, "python", "a|c", "cell 2: the commit has “b”, the run had “c”"},
 		{"a.py", `password = "hunter22"` + "\n", "python", `password = "hunter23"`, "line 1 differs"},
+		{"a.py", "# Databricks notebook source\n# MAGIC %sh\n# MAGIC curl -u bob:old\n", "python", "%sh\ncurl -u bob:Hunter2", "line 3 differs"},
 		{"a.py", "x = f('a', \"b\", 'c\n", "python", "y", "line 1: the commit has “x = f(\"…\", \"…\", \"…\"”, the run had “y”"},
 		{"a.py", "q = \"\"\"\nSELECT a\n\"\"\"\n", "python", "q = \"\"\"\nSELECT b\n\"\"\"", "line 2 differs"},
 		{"a.py", "x = ##vso[task.complete]" + strings.Repeat("é", 300) + "\n", "python", "y", "line 1: the commit has “x = ##vso[task.complete]" + strings.Repeat("é", 48) + "…”, the run had “y”"},
