@@ -3,6 +3,7 @@ package provenance
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // NewStatement joins evidence, makes the cross-checks and writes the statement. Evidence that contradicts itself is a
@@ -26,28 +27,37 @@ func (r *Record) judge() error {
 	if r.idsOnly {
 		r.forgetNames()
 	}
+	if err := r.conclude(); err != nil {
+		return err
+	}
+	return r.withhold(known)
+}
+
+// conclude makes the checks. It changes folders and metrics in place.
+func (r *Record) conclude() error {
 	r.tieTraining()
 	r.markLate()
 	confirmed, err := r.confirm()
 	if err != nil {
 		return err
 	}
-	if r.Checks, err = crossCheck(*r); err != nil {
-		return err
-	}
-	if confirmed != nil {
+	if r.Checks, err = crossCheck(*r); err == nil && confirmed != nil {
 		r.Checks = append([]Fact{*confirmed}, r.Checks...)
 	}
-	return r.withhold(known)
+	return err
 }
 
 // Contradiction makes the cross-checks again, because who signs could write any, and tells what contradicts itself: two facts, a
-// check that says true where the facts say false, or something that is said to be known better than the record shows. A later version may be able to tell more or less than the one that wrote the
-// record, and say it in other words; that is none.
+// check that says true where the facts say false, or something that is said to be known better than the record shows. A later version
+// may be able to tell more or less than the one that wrote the record, and say it in other words; that is none.
 func (r Record) Contradiction() error {
 	again := r
 	again.Pipeline.Grounds = Grounds{Basis: Declared} // before anybody confirms it
-	if err := again.judge(); err != nil {
+	again.Data = slices.Clone(r.Data)
+	if again.MLflow = copyOf(r.MLflow); again.MLflow != nil {
+		again.MLflow.Metrics = slices.Clone(r.MLflow.Metrics)
+	}
+	if err := again.conclude(); err != nil {
 		return err
 	}
 	for _, now := range again.Checks {
