@@ -46,7 +46,7 @@ func parameters(in map[string]string) map[string]string {
 	}
 	out := make(map[string]string, len(in))
 	for name, value := range in {
-		if redact.IsSecretName(name) && !isSecretReference(value) {
+		if redact.IsSecret(name, value) && !isSecretReference(value) {
 			value = redact.Removed
 		}
 		out[plain(name)] = plain((&redactor{}).value("$", value).(string)) // a text stays one

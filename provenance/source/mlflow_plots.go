@@ -3,7 +3,6 @@ package source
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
-	"github.com/seed-3480f271/provenance/provenance/internal/redact"
-	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
 const (
@@ -141,48 +138,13 @@ func mlflowSizeText(data []byte, size int64) string {
 	return fmt.Sprint(len(data))
 }
 
-// addPlot keeps a file, redacted if it is text. A picture in which something looks like a secret is only listed, and so is what
-// calls itself JSON, cannot be read as such, and names a secret: nobody can tell where the value ends.
+// addPlot keeps a file, redacted if it is text. What cannot be cleaned surely is only listed, and marked.
 func (a *mlflowAsking) addPlot(to *provenance.Artifact, data []byte) {
 	mediaType := mlflowPlotTypes[strings.ToLower(path.Ext(to.Path))]
-	clean := data
-	switch {
-	case mediaType == "application/json":
-		var kept bool
-		if clean, kept = a.cleanJSON(data); !kept {
-			return
-		}
-	case mediaType == "image/png" || mediaType == "image/jpeg":
-		if len(redact.Find(data, a.used.all()...)) > 0 {
-			return
-		}
-	default:
-		clean = a.cleanText(data)
+	clean, sure := a.clean(mediaType, data)
+	if to.Redacted = !sure || !bytes.Equal(clean, data); !sure {
+		return
 	}
-	to.Redacted = !bytes.Equal(clean, data)
 	to.Stored = storedBytes("mlflow-artifacts/"+to.Path, mediaType, clean)
 	to.Digest = to.Stored.Digest
-}
-
-// cleanJSON redacts JSON as answers are redacted; JSON without a secret stays as it is, to the byte.
-func (a *mlflowAsking) cleanJSON(data []byte) (clean []byte, kept bool) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var decoded any
-	if strictjson.Check(data, 64) != nil || decoder.Decode(&decoded) != nil {
-		return a.cleanText(data), !namesSecret(string(data)) // NaN, for one, is no JSON
-	}
-	r := &redactor{known: a.used.all(), anonymous: a.anonymous}
-	clean, err := canonicalJSON(r.value("$", decoded))
-	if err != nil || len(r.removed) == 0 {
-		return a.cleanText(data), true
-	}
-	return clean, true
-}
-
-// cleanText takes out of text what is known to be secret, credentials of URLs, the values of secret-looking names, and what looks
-// like a secret.
-func (a *mlflowAsking) cleanText(data []byte) []byte {
-	text := cleanURIs(redact.Known(string(data), a.used.all()...))
-	return []byte(redact.Text(redact.Pairs(text)))
 }

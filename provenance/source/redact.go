@@ -76,14 +76,15 @@ const maxNested = 64
 func (r *redactor) object(path string, in map[string]any) map[string]any {
 	out := make(map[string]any, len(in))
 	person := isPerson(in)
-	pair := isPairOf(in, redact.IsSecretName) || r.anonymous && isPairOf(in, isPersonKey) && !isObjectID(in["value"])
+	in = r.table(path, in)
+	pair := isPairOf(in, func(name string) bool { return pairHoldsSecret(name, in) }) || r.anonymous && isPairOf(in, isPersonKey) && !isObjectID(in["value"])
 	for _, key := range sortedKeys(in) {
 		at := path + "." + jsonKey(r.text(key))
 		if name, isText := in[key].(string); isText && r.anonymous && (person || isPersonKey(key)) && !impersonal(key, name) {
 			out[r.text(key)] = r.drop(at, name)
 			continue
 		}
-		if redact.IsSecretName(key) || pair && slices.Contains(pairValues, key) {
+		if holdsSecret(key, in[key]) || pair && isPairValue(key) {
 			out[r.text(key)] = r.drop(at, in[key])
 			continue
 		}
@@ -154,8 +155,8 @@ func isPairOf(in map[string]any, kind func(string) bool) bool {
 	if isMeasured(in) {
 		return false
 	}
-	for _, key := range []string{"name", "key"} {
-		if name, ok := in[key].(string); ok && kind(name) {
+	for key, v := range in {
+		if name, ok := v.(string); ok && (strings.EqualFold(key, "name") || strings.EqualFold(key, "key")) && kind(name) {
 			return true
 		}
 	}
@@ -170,7 +171,7 @@ func (r *redactor) array(path string, in []any) []any {
 		at := path + "[" + strconv.Itoa(i) + "]"
 		text, isText := v.(string)
 		switch {
-		case isText && secretNext:
+		case isText && secretNext && redact.IsSecret(in[i-1].(string), text):
 			out[i] = r.drop(at, v)
 		case isText:
 			if inner, ok := r.nested(at, text); ok {
@@ -194,7 +195,7 @@ func isSecretFlag(s string) bool {
 // argument redacts NAME=VALUE and --NAME=VALUE.
 func (r *redactor) argument(s string) string {
 	name, value, found := strings.Cut(s, "=")
-	if found && redact.IsSecretName(name) && len(name) < 200 && !isSecretReference(value) {
+	if found && redact.IsSecret(name, value) && len(name) < 200 && !isSecretReference(value) {
 		return r.text(name) + "=" + redact.Removed
 	}
 	return r.text(s)

@@ -30,7 +30,7 @@ var (
 func replaceNamed(re *regexp.Regexp, s string) string {
 	return re.ReplaceAllStringFunc(s, func(match string) string {
 		m := re.FindStringSubmatch(match)
-		if !redact.IsSecretName(m[1]) || isSecretReference(m[3]) || harmless[m[3]] {
+		if !redact.IsSecret(m[1], strings.Trim(m[3], `"'`)) || isSecretReference(m[3]) || harmless[m[3]] {
 			return match
 		}
 		return m[1] + m[2] + redact.Removed

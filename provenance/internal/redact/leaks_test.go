@@ -17,6 +17,8 @@ func TestPairsTakeWholeValues(t *testing.T) {
 		`{\"cmd\": \"password=Hunter2\"} end`:          `{\"cmd\": \"password=[removed]\"} end`,
 		`password: ["Hunter2`:                          `password: [removed]`,
 		`secrets: [don't, Hunter2] end`:                `secrets: [removed] end`,
+		`{"a":{"password":{"a":"Hunter2"}}}</b>`:       `{"a":{"password":"[removed]"}}</b>`,
+		`Pwd={a}}Hunter2};n=1`:                         `Pwd=[removed]};n=1`,
 		`Pwd={a;Hunter2};n=1`:                          `Pwd=[removed];n=1`,
 		`DB_PASSWORD_PROD=Hunter2 n`:                   `DB_PASSWORD_PROD=[removed] n`,
 		`client_secret_value: Hunter2`:                 `client_secret_value: [removed]`,
@@ -29,6 +31,7 @@ func TestPairsTakeWholeValues(t *testing.T) {
 		`-H "Authorization: Token Hunter2" x`:          `-H "Authorization: [removed]" x`,
 		`Authorization: Digest a="b", c="Hunter2"`:     `Authorization: [removed]`,
 		"Cookie: a=b; session=Hunter2\nn: 1":           "Cookie: [removed]\nn: 1",
+		`password => Hunter2`:                          `password => [removed]`,
 		`password: b'Hunter2'`:                         `password: [removed]`,
 		`{'password': b'Hunter2'}`:                     `{'password': '[removed]'}`,
 		`password: str('Hunter2') x`:                   `password: [removed] x`,
@@ -84,7 +87,7 @@ func TestIsSecret(t *testing.T) {
 // TestPairsReadTextOnce: if each value was read as far as the text goes, none of these would end in an hour.
 func TestPairsReadTextOnce(t *testing.T) {
 	for _, part := range []string{`password=[removed`, `password={{`, `password=[`, `password: (a `, `password=a( `, `token=1.`, `password="' `, `password=\"`, `password=\'` + "\n",
-		`password=b'`, `password=''`, `password=[]`, `password={{}}`, `authorization: `, `authorization: =" `, `password=a\`, `password=true `, `my password: of `, `password=[removed],`} {
+		`password=b'`, `password=''`, `password=[]`, `password={{}}`, `authorization: `, `authorization: =" `, `password=a\`, `password=true `, `my password: of `, `password: aaa bbb `, `my password: aaa bbb `, `token: a `, `PWD=/a/b `, `my password: `, `password=[removed],`} {
 		Pairs(strings.Repeat(part, 1<<20/len(part)))
 	}
 }

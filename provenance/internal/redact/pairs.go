@@ -8,12 +8,12 @@ import (
 )
 
 var (
-	namedPair = pattern.New(`([A-Za-z_][\w.-]*)(\\*["']?\s*[:=]+\s*)`)
+	namedPair = pattern.New(`([A-Za-z_][\w.-]*)(\\*["']?\s*[:=]+>?\s*)`)
 	flagPair  = pattern.New(`(--?[A-Za-z][\w.-]*)(["']\s*,\s*)`)
 	ownQuotes = pattern.New(`^\\*["']`)
 	headers   = pattern.New(`(?i)(?:authorization|cookie)$`)
 	reference = pattern.New(`^["']?\{\{[^{}]*\}\}["']?$`)
-	prose     = pattern.New(`^[a-z]+ (?:of|in|for|from|by|with|to|the|a) |^(?:of|in|for|from|by|with|to|the|a) `)
+	prose     = pattern.New(`^(?:[a-z]+ )?(?:of|in|for|from|by|with|to|the|a) `)
 	sentence  = pattern.New(`[A-Za-z,] $`)
 )
 

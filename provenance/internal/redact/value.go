@@ -13,6 +13,8 @@ var (
 	escaped    = pattern.New(`^\\+["']`)
 	word       = pattern.New(`^[^\s"';]*[^\s"';,)}\]]`)
 	endOfValue = pattern.New("^(?:$|[\\s\"'`,;)}\\]&<\\\\]|\\.(?:\\s|$))")
+	// wordAfter goes on behind brackets: {a}}b} is ODBC's, [a]b anybody's.
+	wordAfter  = pattern.New(`^(?:[)}\]]\w|[^\s"';,)}\]<])*`)
 	headerLine = pattern.New(`^(?:="[^"\n]*"|[^\n\r"'\\]|\\[^\n"'])*`)
 )
 
@@ -27,7 +29,7 @@ func valueLen(s string) int {
 		return 0
 	case strings.IndexByte("[{(", s[0]) >= 0:
 		n, _ := brackets(s)
-		return n + len(word().FindString(s[n:]))
+		return n + len(wordAfter().FindString(s[n:]))
 	case escaped().MatchString(s):
 		return escapedLen(s)
 	}
@@ -53,7 +55,7 @@ func wordLen(s string) int {
 	if open := strings.IndexAny(s[:n], "([{"); open >= 0 {
 		if call, closed := brackets(s[open:min(len(s), open+maxCall)]); closed {
 			n = open + call
-			n += len(word().FindString(s[n:]))
+			n += len(wordAfter().FindString(s[n:]))
 		}
 	}
 	if n < len(s) && (s[n] == '"' || s[n] == '\'') { // its backslashes are the quote's
