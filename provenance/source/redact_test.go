@@ -136,8 +136,8 @@ func TestParametersThatCount(t *testing.T) {
 	if text := fmt.Sprint(got); strings.Contains(text, "Hunter2") || strings.Contains(text, "1234") {
 		t.Error(text)
 	}
-	argv := []any{"--pass", "3", "--token=5", "--password", "3", "train --pass 3 --password 3"}
-	if got := fmt.Sprint((&redactor{}).value("$", argv)); got != "[--pass 3 --token=5 --password [removed] train --pass 3 --password [removed]]" {
+	argv := []any{"--pass", "3", "--n-token=5", "--password", "3", "train --pass 3 --password 3"}
+	if got := fmt.Sprint((&redactor{}).value("$", argv)); got != "[--pass 3 --n-token=5 --password [removed] train --pass 3 --password [removed]]" {
 		t.Error(got)
 	}
 }

@@ -32,7 +32,7 @@ func holdsSecret(name string, v any) bool {
 }
 
 // isSurelySecret tells whether even a number behind this name is secret.
-func isSurelySecret(name string) bool { return redact.IsSecret(name, "0") }
+func isSurelySecret(name string) bool { return redact.IsSecret(name, "0.5") }
 
 // pairHoldsSecret tells whether an object that says its name holds a value that is secret by it.
 func pairHoldsSecret(name string, in map[string]any) bool {

@@ -39,13 +39,14 @@ const (
 func IsSecretName(name string) bool { return secrecyOf(name) != isPublic }
 
 // IsSecret tells whether this value of this name is to be dropped: it knows, too, that a number behind token_accuracy or pass is no
-// secret, though one behind password or pin is, and that PWD is a folder.
+// secret, though one behind password or pin is, and an integer
+// behind token alone, and that PWD is a folder.
 func IsSecret(name, value string) bool {
 	switch secrecyOf(name) {
 	case isPublic:
 		return false
 	case isWeak:
-		return !numbers().MatchString(value)
+		return !numbers().MatchString(value) || strings.EqualFold(name, "token") && integer().MatchString(value)
 	}
 	return !isFolder(name, value)
 }
@@ -58,6 +59,7 @@ func isFolder(name, value string) bool {
 var (
 	// numbers are one, or several in brackets. A long integer may be a secret that has no letters.
 	numbers = pattern.New(`^(?:` + number + `|[\[({][-+\d.,eE\sNan]*[\])}])$`)
+	integer = pattern.New(`^-?\d+$`)
 	// numberFirst is one, maybe in quotes, before other text.
 	numberFirst = pattern.New(`^\\*["']?` + number + `\\*["']?`)
 	// folder has more than one step: a password rarely looks like it.

@@ -1,6 +1,6 @@
 // Package redact keeps secrets out of everything that is written: statements, stored answers, logs, errors.
 //
-// It works at three places. URL and IsSecretName drop what is known to be secret by its place, before anything is built.
+// It works at three places. URL and IsSecret drop what is known to be secret by its place, before anything is built.
 // Text masks what looks like a secret in text that somebody else wrote. Find is the last look at finished bytes, and names
 // what it sees without repeating it.
 package redact
