@@ -140,7 +140,8 @@ type Artifact struct {
 	Path   string `json:"path"`
 	Size   *int64 `json:"size,omitempty,string"` // nil: the server does not tell
 	Digest Digest `json:"digest,omitzero"`       // sha256, of those that lie beside the image: small plots and curves
-	// Redacted says that something was taken out of it: Digest is of what lies beside the image, not of the run's file.
+	// Redacted says that something was taken out of it: Digest is of what lies beside the image, not of the run's file. Without a
+	// Digest the whole was left out, because it names or looks like a secret and could not be cleaned surely.
 	Redacted bool   `json:"redacted,omitempty"`
 	Stored   Stored `json:"-"`
 }

@@ -1,6 +1,6 @@
 // Package redact keeps secrets out of everything that is written: statements, stored answers, logs, errors.
 //
-// It works at three places. URL and IsSecretName drop what is known to be secret by its place, before anything is built.
+// It works at three places. URL and IsSecret drop what is known to be secret by its place, before anything is built.
 // Text masks what looks like a secret in text that somebody else wrote. Find is the last look at finished bytes, and names
 // what it sees without repeating it.
 package redact
@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"unicode"
 
 	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 )
@@ -53,74 +52,7 @@ func container(u *url.URL) *url.Userinfo {
 	return nil
 }
 
-// secretWords mark a name as secret when one of them is a word of it.
-var secretWords = words("password passwd pwd passphrase secret secrets token apikey accesskey accountkey credential " +
-	"credentials sas sig pat bearer authorization cookie jwt connectionstring privatekey pass pw pgpass")
-
-// keyKinds mark a name as secret when "key" follows. A primary key is far more often a column of a table.
-var keyKinds = words("api access account private shared storage signing encryption master secondary secret")
-
-// secretParts mark a name as secret wherever they stand in it, whatever the separators.
-var secretParts = []string{"password", "passphrase", "secret", "apikey", "accesstoken", "authtoken", "bearertoken",
-	"refreshtoken", "connectionstring", "privatekey", "accountkey", "accesskey", "sastoken", "urlsignature",
-	"passwd", "pgpass", "dbpass", "storagekey", "sharedkey"}
-
-// IsSecretName tells whether a value of this name (a parameter, a header, a JSON key) is to be dropped. It knows that
-// max_tokens, tokenizer, author and monkey are not secrets.
-func IsSecretName(name string) bool {
-	parts := split(name)
-	if len(parts) > 1 && parts[len(parts)-1] == "policy" {
-		return false // rules about secrets are none
-	}
-	for i, word := range parts {
-		if secretWords[word] || i > 0 && word == "key" && keyKinds[parts[i-1]] {
-			return true
-		}
-	}
-	joined := strings.Join(parts, "")
-	for _, part := range secretParts {
-		if strings.Contains(joined, part) {
-			return true
-		}
-	}
-	return false
-}
-
-func words(list string) map[string]bool {
-	set := map[string]bool{}
-	for _, w := range strings.Fields(list) {
-		set[w] = true
-	}
-	return set
-}
-
-// split cuts a name into lower-case words at separators and at the humps of camelCase.
-func split(name string) []string {
-	var parts []string
-	var word []rune
-	flush := func() {
-		if len(word) > 0 {
-			parts = append(parts, strings.ToLower(string(word)))
-			word = word[:0]
-		}
-	}
-	runes := []rune(name)
-	for i, r := range runes {
-		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			flush()
-			continue
-		}
-		hump := unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
-		if hump {
-			flush()
-		}
-		word = append(word, r)
-	}
-	flush()
-	return parts
-}
-
-// look is that of one kind of secret. The last group of its form is the secret itself.
+// look is that of one kind of secret. The last group of its form is the secret itself; one before it is its name.
 type look struct {
 	kind string
 	form func() *regexp.Regexp
@@ -130,7 +62,7 @@ type look struct {
 // The looks of the secrets that Azure, Databricks and git hosting hand out. They are narrow enough to leave digests,
 // identifiers and prose alone.
 var looks = []look{
-	{"private key", pattern.New(`(-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)`), nil},
+	{"private key", pattern.New(`(?s)(-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*-----|\z))`), nil},
 	{"SAS signature", pattern.New(`(?i)(?:\b|%3f|%26)(?:url)?sig(?:nature)?(?:=|%3d)([A-Za-z0-9%/+_-]{16,}=*)`), isCode},
 	{"storage account key", pattern.New(`(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{20,}=*)`), nil},
 	{"storage account key", pattern.New(`(?:^|[^A-Za-z0-9+/])([A-Za-z0-9+/]{86}==)`), isChecksum},
@@ -143,7 +75,7 @@ var looks = []look{
 	{"GitHub token", pattern.New(`\b(gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{50,})`), nil},
 	{"AWS access key", pattern.New(`\b((?:AKIA|ASIA)[0-9A-Z]{16})\b`), nil},
 	{"password in a URL", pattern.New(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:([^\s/@"']+)@`), isTag},
-	{"password", pattern.New(`(?i)(?:password|passwd|pwd|client_secret)\s*=\s*([^\s"'&;,]{4,})`), isNoPassword},
+	{"password", pattern.New(`(?i)(;?[\w.-]*(?:password|passwd|pwd|client_secret))\s*=\s*([^\s"'&;,]{4,})`), isNoPassword},
 }
 
 // Text masks what looks like a secret.
@@ -158,7 +90,8 @@ func Text(s string) string {
 func (p look) secrets(s string) (all [][2]int) {
 	for _, m := range p.form().FindAllStringSubmatchIndex(s, -1) {
 		from, to := m[len(m)-2], m[len(m)-1]
-		if s[from:to] != Removed && (p.not == nil || !p.not(s[:from], s[from:to], s[to:])) {
+		isPath := len(m) > 4 && isFolder(s[m[2]:m[3]], s[from:to]) // the working folder, PWD
+		if s[from:to] != Removed && !isPath && (p.not == nil || !p.not(s[:from], s[from:to], s[to:])) {
 			all = append(all, [2]int{from, to})
 		}
 	}

@@ -136,7 +136,7 @@ func (k *logKeeper) lines(name string, from *bufio.Reader) error {
 
 // line is a line without secrets and control characters. The lines of a private key have no look of their own.
 func (k *logKeeper) line(at, line string) string {
-	begins, ends := strings.Contains(line, "-----BEGIN ") && strings.Contains(line, "PRIVATE KEY-----"), strings.Contains(line, "-----END ")
+	begins, ends := strings.Contains(line, "-----BEGIN ") && strings.Contains(line, "PRIVATE KEY"), strings.Contains(line, "-----END ")
 	if begins || k.key {
 		k.key = !ends
 		return k.Note(at, line, redact.Removed)

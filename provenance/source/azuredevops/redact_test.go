@@ -49,3 +49,16 @@ func TestAnonymousAnswers(t *testing.T) {
 		t.Errorf("%s (%v), removed %q\nwant %s", got, err, r.Removed, want)
 	}
 }
+
+// TestLogsWithoutKeys: also without those of PGP.
+func TestLogsWithoutKeys(t *testing.T) {
+	k := &logKeeper{}
+	for _, line := range []string{"-----BEGIN PGP PRIVATE" + " KEY BLOCK-----", "Hunter2", "-----END PGP PRIVATE" + " KEY BLOCK-----"} {
+		if got := k.line("x", line); got != "[removed]" {
+			t.Error(got)
+		}
+	}
+	if got := k.line("x", "DB_PASSWORD_PROD=Hunter2 PWD=/azp/_work"); got != "DB_PASSWORD_PROD=[removed] PWD=/azp/_work" {
+		t.Error(got)
+	}
+}

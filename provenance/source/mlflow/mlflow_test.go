@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/source/internal/ask"
+	"github.com/seed-3480f271/provenance/provenance/source/internal/foreign"
 
 	faults "github.com/seed-3480f271/provenance/provenance/internal/databricksdouble"
 
@@ -905,6 +906,62 @@ func TestTold(t *testing.T) {
 	for _, a := range got.Artifacts {
 		if a.Stored.Open != nil && strings.Contains(string(readStored(t, a.Stored)), "ada@") {
 			t.Errorf("%s names her", a.Path)
+		}
+	}
+}
+
+// TestMLflowCleansOrLeavesOut: of a file that names a secret, nothing of the secret is kept; that of which nobody can tell where it
+// stands is only listed, and what only counts stays.
+func TestMLflowCleansOrLeavesOut(t *testing.T) {
+	const cr = "\r\n"
+	for name, c := range map[string]struct{ in, want string }{ // without want it is not kept
+		"a.txt":  {"train --password Hunter2 --rows 5\n" + `"passwords": ["Hunter2"]`, "train --password [removed] --rows 5\n" + `"passwords": "[removed]"`},
+		"b.txt":  {"p\x00a\x00s\x00s\x00w\x00o\x00r\x00d\x00=\x00H\x00u\x00n\x00t\x00e\x00r\x002\x00", ""},
+		"c.txt":  {"caf\xe9 password=Hunter2", ""},
+		"d.txt":  {"os.environ['DB_PASSWORD'] = 'Hunter2'", ""},
+		"e.txt":  {"loss_per_token: 2.3\ntests pass: 14\nPWD=/azp/_work\n", "same"},
+		"a.html": {"<password>Hunter2</password>", ""},
+		"b.html": {"<td>password</td><td>Hunter2</td>", ""},
+		"c.html": {"&quot;password&quot;: &quot;Hunter2&quot;", ""},
+		"d.html": {`<script>d={"passwords":["Hunter2"],"password":{"value":"Hunter2"}}</script>`, `<script>d={"passwords":"[removed]","password":"[removed]"}</script>`},
+		"e.html": {"<b>password:</b> Hunter2", ""},
+		"f.html": {"<p>password:&nbsp;Hunter2</p>", ""},
+		"g.html": {`<input name="token" value="Hunter2">`, ""},
+		"h.html": {`<script>t={"columns":["user","password"],"data":[["bob","Hunter2"]]}</script>`, ""},
+		"i.html": {`<td>token</td><td>0.91</td><p class="token">the password policy</p>`, "same"},
+		"j.html": {"<p>password=Hunter2</p>", ""},
+		"k.html": {"&lt;token&gt;Hunter2&lt;/token&gt;", ""},
+		"a.svg":  {"<svg><!-- token_accuracy --><text>password: <tspan>Hunter2</tspan></text></svg>", ""},
+		"b.svg":  {"<svg><!-- token_accuracy --><text>0.5</text></svg>", "same"},
+		"a.csv":  {"user,password,age\nbob,Hunter2,5\neve,Password1,\n", "user,password,age\nbob,[removed],5\neve,[removed],\n"},
+		"b.csv":  {"user;pass;n" + cr + "bob;Hunter2;5" + cr, "user;pass;n" + cr + "bob;[removed];5" + cr},
+		"c.csv":  {"name,value\nrows,5\npassword,Hunter2\n", "name,value\nrows,5\npassword,[removed]\n"},
+		"d.csv":  {"password,Hunter2\nrows,5\n", ""},
+		"e.csv":  {"step,token_accuracy\n1,0.9\n2,NaN\n", "same"},
+		"f.csv":  {"# by us\nuser,password\nbob,Hunter2\n", "# by us\nuser,password\nbob,[removed]\n"},
+		"g.csv":  {"a,b,c\nx,password=Hunter2,y\n", "a,b,c\nx,password=[removed],y\n"},
+		"a.json": {`{"columns":["user","password"],"data":[["bob","Hunter2"]]}`, `{"columns":["user","password"],"data":[["bob","[removed]"]]}`},
+		"b.json": {`{"Name":"password","Value":"Hunter2"}`, `{"Name":"password","Value":"[removed]"}`},
+		"c.json": {`{"param":"password","val":"Hunter2"}`, ""},
+		"d.json": {`{"cells":[{"header":["password"],"values":["Hunter2"]}]}`, ""},
+		"i.json": {`{"name":"password","values":["Hunter2"]}`, ""},
+		"e.json": {`{"token_accuracy": 0.91, "eval_token_f1": [0.1, {"a": 2}], "pass": 12, "sig": 0.05, "eos_token": "</s>"}`, "same"},
+		"f.json": {`{"password":1234,"secrets":[1],"token":["Hunter2",1],"pin":1234}`, `{"password":"[removed]","pin":"[removed]","secrets":"[removed]","token":"[removed]"}`},
+		"g.json": {"{\x00\"\x00p\x00a\x00s\x00s\x00\"\x00:\x001\x00}\x00", ""},
+		"h.json": {`{"columns":[{"name":"n"},{"name":"api_key"},["x","token"]],"data":[[1,2,0.5],"x"]}`, `{"columns":[{"name":"n"},{"name":"api_key"},["x","token"]],"data":[[1,"[removed]",0.5],"x"]}`},
+	} {
+		a := &mlflowAsking{Asking: &ask.Asking{Used: &foreign.Tokens{}}}
+		to := provenance.Artifact{Path: name}
+		a.addPlot(&to, []byte(c.in))
+		got := ""
+		if to.Stored.Open != nil {
+			got = string(readStored(t, to.Stored))
+		}
+		if c.want == "same" && got == c.in && !to.Redacted {
+			continue
+		}
+		if got != c.want || !to.Redacted || to.Digest.IsZero() != (c.want == "") {
+			t.Errorf("%s: %q, redacted %v\nwant %q", name, got, to.Redacted, c.want)
 		}
 	}
 }

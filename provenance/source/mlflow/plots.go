@@ -3,7 +3,6 @@ package mlflow
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -12,10 +11,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
-	"github.com/seed-3480f271/provenance/provenance/internal/redact"
-	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 	"github.com/seed-3480f271/provenance/provenance/source/internal/ask"
-	"github.com/seed-3480f271/provenance/provenance/source/internal/foreign"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -142,52 +138,13 @@ func sizeText(data []byte, size int64) string {
 	return fmt.Sprint(len(data))
 }
 
-// addPlot keeps a file, redacted if it is text. A picture in which something looks like a secret is only listed, and so is what
-// calls itself JSON, cannot be read as such, and names a secret: nobody can tell where the value ends.
+// addPlot keeps a file, redacted if it is text. What cannot be cleaned surely is only listed, and marked.
 func (a *mlflowAsking) addPlot(to *provenance.Artifact, data []byte) {
 	mediaType := plotTypes[strings.ToLower(path.Ext(to.Path))]
-	clean := data
-	switch {
-	case mediaType == "application/json":
-		var kept bool
-		if clean, kept = a.cleanJSON(data); !kept {
-			return
-		}
-	case mediaType == "image/png" || mediaType == "image/jpeg":
-		if len(redact.Find(data, a.Used.All()...)) > 0 {
-			return
-		}
-	default:
-		clean = a.cleanText(data)
+	clean, sure := a.clean(mediaType, data)
+	if to.Redacted = !sure || !bytes.Equal(clean, data); !sure {
+		return
 	}
-	to.Redacted = !bytes.Equal(clean, data)
 	to.Stored = ask.StoredBytes("mlflow-artifacts/"+to.Path, mediaType, clean)
 	to.Digest = to.Stored.Digest
-}
-
-// cleanJSON redacts JSON as answers are redacted; JSON without a secret stays as it is, to the byte.
-func (a *mlflowAsking) cleanJSON(data []byte) (clean []byte, kept bool) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	var decoded any
-	if strictjson.Check(data, 64) != nil || decoder.Decode(&decoded) != nil {
-		return a.cleanText(data), !foreign.NamesSecret(string(data)) // NaN, for one, is no JSON
-	}
-	r := &foreign.Redactor{Known: a.Used.All(), IDsOnly: a.IDsOnly}
-	clean, err := foreign.CanonicalJSON(r.Value("$", decoded))
-	a.Tell(r.Told)
-	if err != nil || len(r.Removed) == 0 {
-		return a.cleanText(data), true
-	}
-	return clean, true
-}
-
-// cleanText takes out of text what is known to be secret, credentials of URLs, the values of secret-looking names, and what looks
-// like a secret.
-func (a *mlflowAsking) cleanText(data []byte) []byte {
-	text := foreign.CleanURIs(redact.Known(string(data), a.Used.All()...))
-	if a.IDsOnly {
-		text = foreign.Nobody(text)
-	}
-	return []byte(redact.Text(redact.Pairs(text)))
 }

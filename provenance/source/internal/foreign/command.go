@@ -8,9 +8,9 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/internal/redact"
 )
 
-// commandLine redacts what is written into one line, as the commands of dbt and of spark-submit are: --password VALUE,
+// CommandLine redacts what is written into one line, as the commands of dbt and of spark-submit are: --password VALUE,
 // NAME=VALUE, and --vars '{NAME: VALUE}'.
-func commandLine(s string) string {
+func CommandLine(s string) string {
 	if !strings.Contains(s, "--") {
 		return s
 	}
@@ -30,7 +30,7 @@ var (
 func ReplaceNamed(re *regexp.Regexp, s string) string {
 	return re.ReplaceAllStringFunc(s, func(match string) string {
 		m := re.FindStringSubmatch(match)
-		if !redact.IsSecretName(m[1]) || isSecretReference(m[3]) || harmless[m[3]] {
+		if !redact.IsSecret(m[1], strings.Trim(m[3], `"'`)) || isSecretReference(m[3]) || harmless[m[3]] {
 			return match
 		}
 		return m[1] + m[2] + redact.Removed

@@ -42,7 +42,7 @@ func Parameters(in map[string]string) map[string]string {
 	}
 	out := make(map[string]string, len(in))
 	for name, value := range in {
-		if redact.IsSecretName(name) && !isSecretReference(value) {
+		if redact.IsSecret(name, value) && !isSecretReference(value) {
 			value = redact.Removed
 		}
 		out[Plain(name)] = Plain((&Redactor{}).Value("$", value).(string)) // a text stays one

@@ -77,7 +77,8 @@ const maxNested = 64
 func (r *Redactor) object(path string, in map[string]any) map[string]any {
 	out := make(map[string]any, len(in))
 	person := isPerson(in)
-	pair := isPairOf(in, redact.IsSecretName) || r.IDsOnly && isPairOf(in, isPersonKey) && !isObjectID(in["value"])
+	in = r.table(path, in)
+	pair := IsPairOf(in, func(name string) bool { return PairHoldsSecret(name, in) }) || r.IDsOnly && IsPairOf(in, isPersonKey) && !isObjectID(in["value"])
 	for _, key := range SortedKeys(in) {
 		at := path + "." + JSONKey(r.Text(key))
 		if name, isText := in[key].(string); isText && r.IDsOnly && (person || isPersonKey(key)) && !impersonal(key, name) {
@@ -85,8 +86,8 @@ func (r *Redactor) object(path string, in map[string]any) map[string]any {
 			out[r.Text(key)] = r.drop(at, name)
 			continue
 		}
-		if redact.IsSecretName(key) || pair && slices.Contains(pairValues, key) {
-			if name, isText := in[key].(string); isText && r.IDsOnly && isPairOf(in, isPersonKey) {
+		if holdsSecret(key, in[key]) || pair && isPairValue(key) {
+			if name, isText := in[key].(string); isText && r.IDsOnly && IsPairOf(in, isPersonKey) {
 				r.Told = append(r.Told, name)
 			}
 			out[r.Text(key)] = r.drop(at, in[key])
@@ -173,13 +174,13 @@ func isObjectID(v any) bool {
 
 func isPersonKey(key string) bool { return personKeys[strings.ToLower(key)] }
 
-// isPairOf tells whether an object is a name and a value, and the name is of a kind.
-func isPairOf(in map[string]any, kind func(string) bool) bool {
+// IsPairOf tells whether an object is a name and a value, and the name is of a kind.
+func IsPairOf(in map[string]any, kind func(string) bool) bool {
 	if isMeasured(in) {
 		return false
 	}
-	for _, key := range []string{"name", "key"} {
-		if name, ok := in[key].(string); ok && kind(name) {
+	for key, v := range in {
+		if name, ok := v.(string); ok && (strings.EqualFold(key, "name") || strings.EqualFold(key, "key")) && kind(name) {
 			return true
 		}
 	}
@@ -194,7 +195,7 @@ func (r *Redactor) array(path string, in []any) []any {
 		at := path + "[" + strconv.Itoa(i) + "]"
 		text, isText := v.(string)
 		switch {
-		case isText && secretNext:
+		case isText && secretNext && redact.IsSecret(in[i-1].(string), text):
 			out[i] = r.drop(at, v)
 		case isText:
 			if inner, ok := r.nested(at, text); ok {
@@ -218,7 +219,7 @@ func isSecretFlag(s string) bool {
 // argument redacts NAME=VALUE and --NAME=VALUE.
 func (r *Redactor) argument(s string) string {
 	name, value, found := strings.Cut(s, "=")
-	if found && redact.IsSecretName(name) && len(name) < 200 && !isSecretReference(value) {
+	if found && redact.IsSecret(name, value) && len(name) < 200 && !isSecretReference(value) {
 		return r.Text(name) + "=" + redact.Removed
 	}
 	return r.Text(s)
@@ -252,7 +253,7 @@ func (r *Redactor) Text(s string) string {
 	if r.IDsOnly {
 		s = Nobody(s)
 	}
-	return redact.Text(redact.Pairs(commandLine(s)))
+	return redact.Text(redact.Pairs(CommandLine(s)))
 }
 
 // uriScheme begins a URI, alone or in other text.

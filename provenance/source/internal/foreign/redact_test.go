@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -39,5 +40,21 @@ func TestRedactedParameters(t *testing.T) {
 	}
 	if !strings.Contains(got["conn"], "Server=x") {
 		t.Error(got["conn"])
+	}
+}
+
+// TestParametersThatCount are no secrets.
+func TestParametersThatCount(t *testing.T) {
+	in := map[string]string{"eos_token": "</s>", "pad_token_id": "0", "sig": "0.05", "pass": "1", "token_limit": "7"}
+	if got := Parameters(in); !maps.Equal(got, in) {
+		t.Errorf("%q", got)
+	}
+	got := Parameters(map[string]string{"pass": "Hunter2", "pin": "1234", "password": "1234", "conf": `"password": {"value":"Hunter2"}`, "DB_PASSWORD_PROD": "Hunter2"})
+	if text := fmt.Sprint(got); strings.Contains(text, "Hunter2") || strings.Contains(text, "1234") {
+		t.Error(text)
+	}
+	argv := []any{"--pass", "3", "--n-token=5", "--password", "3", "train --pass 3 --password 3"}
+	if got := fmt.Sprint((&Redactor{}).Value("$", argv)); got != "[--pass 3 --n-token=5 --password [removed] train --pass 3 --password [removed]]" {
+		t.Error(got)
 	}
 }
