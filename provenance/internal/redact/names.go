@@ -39,8 +39,7 @@ const (
 func IsSecretName(name string) bool { return secrecyOf(name) != isPublic }
 
 // IsSecret tells whether this value of this name is to be dropped: it knows, too, that a number behind token_accuracy or pass is no
-// secret, though one behind password or pin is, and an integer
-// behind token alone, and that PWD is a folder.
+// secret, though one behind password or pin is, and an integer behind token alone, and that PWD is a folder.
 func IsSecret(name, value string) bool {
 	switch secrecyOf(name) {
 	case isPublic:

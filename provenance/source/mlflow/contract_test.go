@@ -18,6 +18,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/internal/testtools"
 	"github.com/seed-3480f271/provenance/provenance/source/internal/ask"
 	"github.com/seed-3480f271/provenance/provenance/source/internal/foreign"
+	"github.com/seed-3480f271/provenance/provenance/source/internal/sourcetest"
 	"github.com/seed-3480f271/provenance/provenance/storage"
 )
 
@@ -91,21 +92,6 @@ func collectMLflow(t *testing.T, m Source) provenance.MLflowRun {
 	return evidence.(provenance.MLflowRun)
 }
 
-// readStored reads something that lies beside the image, and checks what is said of it.
-func readStored(t *testing.T, s provenance.Stored) []byte {
-	t.Helper()
-	r, err := s.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
-	if err != nil || provenance.SumSHA256(data) != s.Digest || int64(len(data)) != s.Size {
-		t.Fatalf("stored %d bytes, said %d with %s (%v)", len(data), s.Size, s.Digest, err)
-	}
-	return data
-}
-
 func contractRun(t *testing.T, of Source, made mlflowLogged) {
 	got := collectMLflow(t, of)
 	if got.URI != of.URI || got.RunID != made.Good || got.Name != "good one" || got.Status != "FINISHED" || got.Parent != made.Parent ||
@@ -149,7 +135,7 @@ func contractMetrics(t *testing.T, of Source, made mlflowLogged) {
 	if want := map[string]int64{"auc": 1, "loss": 1500, "broken": 1, "endless": 2, "tiny": 1, "large": 1}; !maps.Equal(counts, want) {
 		t.Errorf("values %v", counts)
 	}
-	if history := readStored(t, got.Answer); strings.Count(string(history), `"key":"loss"`) != 1501 { // the run has the last one, too
+	if history := sourcetest.Stored(t, got.Answer); strings.Count(string(history), `"key":"loss"`) != 1501 { // the run has the last one, too
 		t.Errorf("the stored answer has %d values", strings.Count(string(history), `"key":"loss"`))
 	}
 }
@@ -189,7 +175,7 @@ func contractArtifacts(t *testing.T, of Source, dir string) {
 		if a.Digest.IsZero() {
 			continue
 		}
-		if stored := readStored(t, a.Stored); a.Digest != a.Stored.Digest || a.Stored.MediaType != mediaType || !a.Redacted && string(stored) != string(data) {
+		if stored := sourcetest.Stored(t, a.Stored); a.Digest != a.Stored.Digest || a.Stored.MediaType != mediaType || !a.Redacted && string(stored) != string(data) {
 			t.Errorf("%s is stored as %d bytes of %s", a.Path, len(stored), a.Stored.MediaType)
 		}
 	}
@@ -206,10 +192,10 @@ func contractSecrets(t *testing.T, of Source) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts := map[string]string{"noun": string(noun), "answer": string(readStored(t, got.Answer)), "debug": lines.String()}
+	texts := map[string]string{"noun": string(noun), "answer": string(sourcetest.Stored(t, got.Answer)), "debug": lines.String()}
 	for _, a := range got.Artifacts {
 		if a.Stored.Open != nil {
-			texts[a.Path] = string(readStored(t, a.Stored))
+			texts[a.Path] = string(sourcetest.Stored(t, a.Stored))
 		}
 	}
 	for where, text := range texts {
@@ -256,7 +242,7 @@ func contractRegistered(t *testing.T, of Source, made mlflowLogged) {
 	if want := map[string]string{"run_id": "81462", "area": "lending"}; !maps.Equal(got.Tags, want) || got.Of("tags") != provenance.Declared {
 		t.Errorf("tags %q are %s", got.Tags, got.Of("tags"))
 	}
-	readStored(t, got.Answer)
+	sourcetest.Stored(t, got.Answer)
 	of.RunID = ""
 	for _, version := range []string{"9", "@nobody"} {
 		of.ModelVersion = version

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/seed-3480f271/provenance/provenance/source/internal/foreign"
+	"github.com/seed-3480f271/provenance/provenance/source/internal/sourcetest"
 
 	faults "github.com/seed-3480f271/provenance/provenance/internal/databricksdouble"
 
@@ -107,7 +108,7 @@ func TestMLflowModelRefuses(t *testing.T) {
 			s.PutVersion(double.Version{Name: name, Version: "1", Fields: fields})
 		}
 		folder, err := mlflowOf(s, "").OpenModel(t.Context(), uri)
-		if err == nil || folder != nil || kindOf(err) != code || strings.Contains(err.Error(), "hunter22") {
+		if err == nil || folder != nil || sourcetest.KindOf(err) != code || strings.Contains(err.Error(), "hunter22") {
 			t.Errorf("%s: %v, want %s", uri, err, code)
 		}
 	}
@@ -116,7 +117,7 @@ func TestMLflowModelRefuses(t *testing.T) {
 	for _, uri := range []string{"runs:/" + run1 + "/model", "models:/prod.risk.mortgage/1"} {
 		m := mlflowOf(s, "")
 		m.Databricks = true
-		if _, err := m.OpenModel(t.Context(), uri); kindOf(err) != "misused" || !strings.Contains(err.Error(), "does not serve the files") {
+		if _, err := m.OpenModel(t.Context(), uri); sourcetest.KindOf(err) != "misused" || !strings.Contains(err.Error(), "does not serve the files") {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
@@ -159,7 +160,7 @@ func TestMLflowModelChanges(t *testing.T) {
 		if c.changed {
 			code = "model.changed"
 		}
-		if errors.Is(err, storage.ErrChanged) != c.changed || kindOf(err) != code || !strings.Contains(fmt.Sprint(err), c.says) {
+		if errors.Is(err, storage.ErrChanged) != c.changed || sourcetest.KindOf(err) != code || !strings.Contains(fmt.Sprint(err), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -203,7 +204,7 @@ func TestMLflowModelListings(t *testing.T) {
 		`<html>`: "a web page came",
 	} {
 		s.FailAt("artifacts/list", faults.Answer(200, body))
-		if err := list(); err == nil || kindOf(err) != "" || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), "MLflow, listing ") {
+		if err := list(); err == nil || sourcetest.KindOf(err) != "" || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), "MLflow, listing ") {
 			t.Errorf("%s: %v", body, err)
 		}
 	}
@@ -252,7 +253,7 @@ func FuzzMLflowModelURI(f *testing.F) {
 	f.Fuzz(func(t *testing.T, uri string) {
 		p, err := parseMLflowURI(uri)
 		if err != nil {
-			if kindOf(err) != "misused" || p != (modelPlace{}) {
+			if sourcetest.KindOf(err) != "misused" || p != (modelPlace{}) {
 				t.Errorf("%q: %v", uri, err)
 			}
 			return

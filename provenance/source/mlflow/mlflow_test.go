@@ -3,7 +3,6 @@ package mlflow
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -20,6 +19,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/source/internal/ask"
 	"github.com/seed-3480f271/provenance/provenance/source/internal/foreign"
+	"github.com/seed-3480f271/provenance/provenance/source/internal/sourcetest"
 
 	faults "github.com/seed-3480f271/provenance/provenance/internal/databricksdouble"
 
@@ -60,19 +60,6 @@ func withRun(t *testing.T, r double.Run) *double.Server {
 	r.ID = run1
 	s.PutRun(r)
 	return s
-}
-
-// kindOf names the kind of an error: the code of a refusal, "misused", or "" for one that means undecided.
-func kindOf(err error) string {
-	var refused *provenance.Refused
-	var misused *provenance.Misused
-	switch {
-	case errors.As(err, &refused):
-		return refused.Code
-	case errors.As(err, &misused):
-		return "misused"
-	}
-	return ""
 }
 
 // fullRun has everything that is read of a run.
@@ -117,7 +104,7 @@ func TestMLflowRun(t *testing.T) {
 			Artifacts: []provenance.Artifact{{Path: "roc.png", Size: new(int64(4)), Digest: png, Stored: got.Artifacts[0].Stored}, {Path: "train.log", Size: new(int64(1))}},
 			Started:   time.UnixMilli(1795311000000).UTC(), Ended: time.UnixMilli(1795311600000).UTC(), Answered: got.Answered,
 		}
-		if string(readStored(t, got.Artifacts[0].Stored)) != "\x89PNG" || !strings.Contains(string(readStored(t, got.Answer)), `"value":0.5`) {
+		if string(sourcetest.Stored(t, got.Artifacts[0].Stored)) != "\x89PNG" || !strings.Contains(string(sourcetest.Stored(t, got.Answer)), `"value":0.5`) {
 			t.Error("the picture or the history was not stored")
 		}
 		for _, r := range []*provenance.MLflowRun{&got, &want} { // functions cannot be compared
@@ -271,7 +258,7 @@ func TestMLflowInDatabricks(t *testing.T) {
 	}
 	for _, version := range []string{"8", "@nobody"} {
 		m.ModelName, m.ModelVersion = "prod.risk.mortgage", version
-		if _, err := m.Collect(t.Context()); kindOf(err) != "model.missing" {
+		if _, err := m.Collect(t.Context()); sourcetest.KindOf(err) != "model.missing" {
 			t.Errorf("%s: %v", version, err)
 		}
 	}
@@ -282,7 +269,7 @@ func TestMLflowNobodyLogsIn(t *testing.T) {
 	s := withRun(t, double.Run{})
 	m := mlflowOf(s, run1)
 	m.Token = nil
-	if _, err := m.Collect(t.Context()); err == nil || kindOf(err) != "" || !strings.Contains(err.Error(), "status 403") {
+	if _, err := m.Collect(t.Context()); err == nil || sourcetest.KindOf(err) != "" || !strings.Contains(err.Error(), "status 403") {
 		t.Error(err)
 	}
 	s.Fail(faults.Answer(401, `{"message":"You are not authenticated."}`))
@@ -298,13 +285,13 @@ func TestMLflowNobodyLogsIn(t *testing.T) {
 func TestMLflowAddresses(t *testing.T) {
 	for uri, want := range map[string]string{"https://ada:hunter22@h.example": "a user", "https://h.example/ml?token=hunter22": "a query", "https://h.example/#hunter22": "a fragment"} {
 		_, err := Source{URI: uri, RunID: run1}.Collect(t.Context())
-		if kindOf(err) != "misused" || !strings.Contains(err.Error(), "has "+want) || strings.Contains(fmt.Sprint(err, provenance.Hints(err)), "hunter22") {
+		if sourcetest.KindOf(err) != "misused" || !strings.Contains(err.Error(), "has "+want) || strings.Contains(fmt.Sprint(err, provenance.Hints(err)), "hunter22") {
 			t.Errorf("%s: %v %q", uri, err, provenance.Hints(err))
 		}
 	}
 	for uri, want := range map[string]string{"models:/mortgage/7?token=hunter22": "a query", "runs:/4be1/model#hunter22": "a fragment", "models://ada:hunter22@h/m/7": "is not the address"} {
 		_, err := Source{URI: "https://h.example"}.OpenModel(t.Context(), uri)
-		if kindOf(err) != "misused" || !strings.Contains(err.Error(), want) || strings.Contains(fmt.Sprint(err, provenance.Hints(err)), "hunter22") {
+		if sourcetest.KindOf(err) != "misused" || !strings.Contains(err.Error(), want) || strings.Contains(fmt.Sprint(err, provenance.Hints(err)), "hunter22") {
 			t.Errorf("%s: %v %q", uri, err, provenance.Hints(err))
 		}
 	}
@@ -323,7 +310,7 @@ func TestMLflowPassword(t *testing.T) {
 	_, err := m.Collect(t.Context())
 	noun, _ := json.Marshal(got)
 	for where, text := range map[string]string{"error": fmt.Sprint(err), "debug": lines.String(), "noun": string(noun),
-		"answer": string(readStored(t, got.Answer)), "file": string(readStored(t, got.Artifacts[0].Stored))} {
+		"answer": string(sourcetest.Stored(t, got.Answer)), "file": string(sourcetest.Stored(t, got.Artifacts[0].Stored))} {
 		if strings.Contains(text, double.Password) || text == "" || text == "<nil>" {
 			t.Errorf("%s: %s", where, text)
 		}
@@ -366,7 +353,7 @@ func TestMLflowMisuse(t *testing.T) {
 		m := mlflowOf(s, run1)
 		change(&m)
 		_, err := m.Collect(t.Context())
-		if kindOf(err) != "misused" || len(provenance.Hints(err)) == 0 || strings.Contains(err.Error(), "hunter22") {
+		if sourcetest.KindOf(err) != "misused" || len(provenance.Hints(err)) == 0 || strings.Contains(err.Error(), "hunter22") {
 			t.Errorf("%s: %v %q", name, err, provenance.Hints(err))
 		}
 	}
@@ -388,7 +375,7 @@ func TestMLflowRefuses(t *testing.T) {
 	} {
 		s := withRun(t, c.run)
 		evidence, err := mlflowOf(s, run1).Collect(t.Context())
-		if err == nil || evidence != nil || kindOf(err) != c.code || len(s.Requests()) != 1 {
+		if err == nil || evidence != nil || sourcetest.KindOf(err) != c.code || len(s.Requests()) != 1 {
 			t.Errorf("%+v: %v after %d requests", c.run, err, len(s.Requests()))
 		}
 	}
@@ -400,7 +387,7 @@ func TestMLflowRefuses(t *testing.T) {
 	s := withRun(t, double.Run{})
 	for status, body := range map[int]string{404: `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"Run '4' not found."}`, 400: `{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"x"}`} {
 		s.Fail(faults.Answer(status, body))
-		if _, err := mlflowOf(s, run1).Collect(t.Context()); kindOf(err) != "mlflow.missing" || len(provenance.Hints(err)) == 0 {
+		if _, err := mlflowOf(s, run1).Collect(t.Context()); sourcetest.KindOf(err) != "mlflow.missing" || len(provenance.Hints(err)) == 0 {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
@@ -409,7 +396,7 @@ func TestMLflowRefuses(t *testing.T) {
 // TestMLflowMoves: a run that goes on is asked again, and then recorded.
 func TestMLflowMoves(t *testing.T) {
 	s := withRun(t, double.Run{Status: "RUNNING"})
-	if _, err := mlflowOf(s, run1).Collect(t.Context()); kindOf(err) != "mlflow.running" {
+	if _, err := mlflowOf(s, run1).Collect(t.Context()); sourcetest.KindOf(err) != "mlflow.running" {
 		t.Fatal(err)
 	}
 	s.PutRun(double.Run{ID: run1})
@@ -462,7 +449,7 @@ func TestMLflowFaults(t *testing.T) {
 					}
 					return
 				}
-				if err == nil || evidence != nil || kindOf(err) != "" || !strings.Contains(err.Error(), c.says) || len(err.Error()) > 600 {
+				if err == nil || evidence != nil || sourcetest.KindOf(err) != "" || !strings.Contains(err.Error(), c.says) || len(err.Error()) > 600 {
 					t.Errorf("error %v, want %q", err, c.says)
 				}
 			})
@@ -486,7 +473,7 @@ func TestMLflowKeepsCredentialsAtHome(t *testing.T) {
 	for _, at := range []string{"runs/get", "artifacts/list", "mlflow-artifacts"} {
 		s := withRun(t, double.Run{Files: map[string]string{"roc.png": "x"}})
 		s.FailAt(at, faults.Redirect(elsewhere.URL))
-		if _, err := mlflowOf(s, run1).Collect(t.Context()); err == nil || kindOf(err) != "" || !strings.Contains(err.Error(), "not the host that was configured") {
+		if _, err := mlflowOf(s, run1).Collect(t.Context()); err == nil || sourcetest.KindOf(err) != "" || !strings.Contains(err.Error(), "not the host that was configured") {
 			t.Errorf("%s: %v", at, err)
 		}
 	}
@@ -584,7 +571,7 @@ func TestMLflowContradictions(t *testing.T) {
 	} {
 		s := withRun(t, double.Run{Metrics: map[string][]double.Value{"auc": {{Value: 1}}}})
 		s.Alter = c.alter
-		if evidence, err := mlflowOf(s, run1).Collect(t.Context()); err == nil || evidence != nil || kindOf(err) != "" || !strings.Contains(err.Error(), c.says) {
+		if evidence, err := mlflowOf(s, run1).Collect(t.Context()); err == nil || evidence != nil || sourcetest.KindOf(err) != "" || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
@@ -612,7 +599,7 @@ func TestMLflowPagesWithoutEnd(t *testing.T) {
 	} {
 		s := withRun(t, c.run)
 		s.Page, s.Alter = 1, c.alter
-		if _, err := mlflowOf(s, run1).Collect(t.Context()); err == nil || kindOf(err) != "" || !strings.Contains(err.Error(), c.says) {
+		if _, err := mlflowOf(s, run1).Collect(t.Context()); err == nil || sourcetest.KindOf(err) != "" || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
@@ -653,12 +640,12 @@ func TestMLflowHoldsNoSecret(t *testing.T) {
 	noun, _ := json.Marshal(evidence)
 	s.Fail(faults.Answer(403, `{"error_code":"X","message":"Bearer `+double.Token+` `+sas+`"}`))
 	_, denied := m.Collect(t.Context())
-	texts := map[string]string{"noun": string(noun), "answer": string(readStored(t, got.Answer)), "model": string(readStored(t, model.Answer)), "debug": lines.String(), "error": fmt.Sprint(denied)}
+	texts := map[string]string{"noun": string(noun), "answer": string(sourcetest.Stored(t, got.Answer)), "model": string(sourcetest.Stored(t, model.Answer)), "debug": lines.String(), "error": fmt.Sprint(denied)}
 	kept := 0
 	for _, a := range got.Artifacts {
 		if a.Stored.Open != nil {
 			kept++
-			texts[a.Path] = string(readStored(t, a.Stored)) + a.Stored.Name
+			texts[a.Path] = string(sourcetest.Stored(t, a.Stored)) + a.Stored.Name
 			if a.Redacted == strings.HasPrefix(a.Path, "f ") {
 				t.Errorf("%s is redacted: %v", a.Path, a.Redacted)
 			}
@@ -698,12 +685,12 @@ func TestMLflowAnonymous(t *testing.T) {
 	}
 	got, model := evidence.(provenance.Several)[0].(provenance.MLflowRun), evidence.(provenance.Several)[1].(provenance.RegisteredModel)
 	noun, _ := json.Marshal(evidence)
-	for where, text := range map[string]string{"noun": string(noun), "answer": string(readStored(t, got.Answer)), "model": string(readStored(t, model.Answer))} {
+	for where, text := range map[string]string{"noun": string(noun), "answer": string(sourcetest.Stored(t, got.Answer)), "model": string(sourcetest.Stored(t, model.Answer))} {
 		if strings.Contains(text, "ada@") {
 			t.Errorf("the %s names her: %s", where, text)
 		}
 	}
-	if got.User != (provenance.Person{}) || model.Creator != (provenance.Person{}) || !strings.Contains(string(readStored(t, got.Answer)), `mlflow.source.type\":\"LOCAL`) {
+	if got.User != (provenance.Person{}) || model.Creator != (provenance.Person{}) || !strings.Contains(string(sourcetest.Stored(t, got.Answer)), `mlflow.source.type\":\"LOCAL`) {
 		t.Errorf("user %+v, creator %+v", got.User, model.Creator)
 	}
 }
@@ -780,7 +767,7 @@ func TestMLflowPlotFaults(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || evidence != nil || kindOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
+		if err == nil || evidence != nil || sourcetest.KindOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q with %q", name, err, c.code, c.says)
 		}
 	}
@@ -811,7 +798,7 @@ func TestMLflowAliases(t *testing.T) {
 		m := mlflowOf(s, "")
 		m.ModelName, m.ModelVersion, m.Databricks = c.model, "@champion", c.model != plain
 		evidence, err := m.Collect(t.Context())
-		if (err == nil) != (c.says == "") || err != nil && (evidence != nil || kindOf(err) != "" || !strings.Contains(err.Error(), c.says)) {
+		if (err == nil) != (c.says == "") || err != nil && (evidence != nil || sourcetest.KindOf(err) != "" || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, want %q", name, err, c.says)
 		}
 	}
@@ -843,7 +830,7 @@ func TestMLflowRegistered(t *testing.T) {
 		m.ModelName, m.ModelVersion = "mortgage", "7"
 		evidence, err := m.Collect(t.Context())
 		if c.says != "" {
-			if err == nil || evidence != nil || kindOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
+			if err == nil || evidence != nil || sourcetest.KindOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s: %v, want %q with %q", name, err, c.code, c.says)
 			}
 			continue
@@ -875,7 +862,7 @@ func TestMLflowKeptFilesHoldNoSecret(t *testing.T) {
 	kept := map[string]string{}
 	for _, a := range e.(provenance.MLflowRun).Artifacts {
 		if a.Stored.Open != nil {
-			kept[a.Path] = string(readStored(t, a.Stored))
+			kept[a.Path] = string(sourcetest.Stored(t, a.Stored))
 		}
 	}
 	if len(kept) != 4 || kept["plain.json"] != files["plain.json"] || strings.Contains(fmt.Sprint(kept), "Hunter2") ||
@@ -904,7 +891,7 @@ func TestTold(t *testing.T) {
 		t.Errorf("the input lies at %s", got.Inputs[0].Source)
 	}
 	for _, a := range got.Artifacts {
-		if a.Stored.Open != nil && strings.Contains(string(readStored(t, a.Stored)), "ada@") {
+		if a.Stored.Open != nil && strings.Contains(string(sourcetest.Stored(t, a.Stored)), "ada@") {
 			t.Errorf("%s names her", a.Path)
 		}
 	}
@@ -955,7 +942,7 @@ func TestMLflowCleansOrLeavesOut(t *testing.T) {
 		a.addPlot(&to, []byte(c.in))
 		got := ""
 		if to.Stored.Open != nil {
-			got = string(readStored(t, to.Stored))
+			got = string(sourcetest.Stored(t, to.Stored))
 		}
 		if c.want == "same" && got == c.in && !to.Redacted {
 			continue
