@@ -273,7 +273,7 @@ func (r *run) known(o storage.Object) (bool, error) {
 }
 
 func (r *run) sort(e IndexEntry) error {
-	return r.sorter.add([]byte(e.Name), appendEntry(nil, e))
+	return r.sorter.addEntry(e)
 }
 
 // result is what was hashed.

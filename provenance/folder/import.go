@@ -67,7 +67,7 @@ func (i *importer) list(ctx context.Context, f storage.Folder) (Changes, error) 
 			return err
 		}
 		i.touched = i.touched || !untouched(was, o)
-		return i.sorter.add([]byte(now.Name), appendEntry(nil, hashedLike(now, was)))
+		return i.sorter.addEntry(hashedLike(now, was))
 	})
 	if err != nil {
 		return Changes{}, err

@@ -30,7 +30,7 @@ func withoutETags(t *testing.T, f storage.Folder) string {
 	sorter := newSorter(t.TempDir())
 	for _, e := range linesOf(t, hashed(t, f)) {
 		e.ETag = ""
-		must(t, sorter.add([]byte(e.Name), appendEntry(nil, e)))
+		must(t, sorter.addEntry(e))
 	}
 	r, err := build(t.TempDir(), sorter)
 	must(t, err)

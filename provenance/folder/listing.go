@@ -31,7 +31,7 @@ func TakeListing(ctx context.Context, f storage.Folder, o Options) (*Listing, er
 	meter := meter{report: o.Progress}
 	err := listSome(ctx, f, func(object storage.Object) error {
 		meter.add(Progress{ListedFiles: 1, ListedBytes: object.Size})
-		return s.add([]byte(object.Name), appendEntry(nil, listedEntry(object)))
+		return s.addEntry(listedEntry(object))
 	})
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func readListing(ctx context.Context, in io.Reader, o Options) (*Listing, error)
 		}
 		return nil
 	}, func(e IndexEntry) error {
-		return errors.Join(ctx.Err(), s.add([]byte(e.Name), appendEntry(nil, e)))
+		return errors.Join(ctx.Err(), s.addEntry(e))
 	})
 	if err != nil {
 		return nil, err

@@ -109,7 +109,7 @@ func (m *merger) add(e IndexEntry) error {
 	if m.ctx.Err() != nil {
 		return m.ctx.Err()
 	}
-	return m.sorter.add([]byte(e.Name), appendEntry(nil, e))
+	return m.sorter.addEntry(e)
 }
 
 // open compares a header with those before.

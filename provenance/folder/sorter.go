@@ -43,7 +43,23 @@ func (s *sorter) add(key, value []byte) error {
 	defer s.mu.Unlock()
 	start := len(s.arena)
 	s.arena = append(append(s.arena, key...), value...)
-	s.spans = append(s.spans, span{uint32(start), uint32(start + len(key)), uint32(len(s.arena))})
+	return s.added(start, start+len(key))
+}
+
+// addEntry takes an entry, whose key is its name.
+func (s *sorter) addEntry(e IndexEntry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	start := len(s.arena)
+	s.arena = append(s.arena, e.Name...)
+	value := len(s.arena)
+	s.arena = appendEntry(s.arena, e)
+	return s.added(start, value)
+}
+
+// added notes the record that ends the arena, and spills it when it is full.
+func (s *sorter) added(start, value int) error {
+	s.spans = append(s.spans, span{uint32(start), uint32(value), uint32(len(s.arena))})
 	if len(s.arena) < runBytes && len(s.spans) < runRecords {
 		return nil
 	}

@@ -230,7 +230,7 @@ func readJournals(root *os.Root, temporaries, uri string) (finder, error) {
 			if frames++; frames > maxFrames {
 				return provenance.Refuse("data.state", "remove the folder", "the state holds more than %d digests", maxFrames)
 			}
-			return all.add([]byte(e.Name), appendEntry(nil, e))
+			return all.addEntry(e)
 		})
 		if err != nil {
 			return finder{}, err
