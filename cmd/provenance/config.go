@@ -107,7 +107,7 @@ func (cfg *config) distrust(file string, c *cli.Context) error {
 		{"databricks-host", cfg.DatabricksHost, "no workspace of Azure Databricks"}, {"mlflow-uri", cfg.MLflowURI, "neither Azure Databricks nor Azure ML"}} {
 		if place.uri != "" && !c.IsSet(place.flag) && !isAzures(place.uri) {
 			return provenance.Misuse("give it as --"+place.flag+", if it is meant",
-				"%s: %s %q is %s: a file cannot send a token there", file, place.flag, withoutUser(place.uri), place.what)
+				"%s: %s %q is %s: a file cannot send a token there", file, place.flag, addressOf(place.uri), place.what)
 		}
 	}
 	if cfg.AzureDevOps != "" && cfg.AzureDevOps != azureDevOpsAuto && cfg.AzureDevOps != azureDevOpsNever || cfg.GitHubAPI != "" {
@@ -161,13 +161,13 @@ func isAzures(uri string) bool {
 	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(host, suffix) && len(host) > len(suffix) })
 }
 
-// withoutUser is an address without who logs in there: that may be a password.
-func withoutUser(uri string) string {
+// addressOf is a URI without who logs in there, and without a query or fragment: each may be a secret.
+func addressOf(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
 		return "…"
 	}
-	u.User = nil
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
 	return u.String()
 }
 

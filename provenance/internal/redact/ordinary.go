@@ -26,8 +26,12 @@ func isChecksum(before, _, _ string) bool {
 // isProse: "basic" and "bearer" are words, and long words may follow.
 func isProse(_, value, _ string) bool { return plainWords().MatchString(value) }
 
+// maxParameters is how far the ? or & before a URL's signature is looked for: its name alone stands between the two.
+const maxParameters = 64
+
 // isCode: models have a signature, too, that a function makes; in a URL it is a secret.
 func isCode(before, value, _ string) bool {
+	before = before[max(0, len(before)-maxParameters):]
 	name := strings.LastIndexAny(before, "?& ,(")
 	inURL := name >= 0 && (before[name] == '?' || before[name] == '&')
 	return !inURL && strings.HasSuffix(before, "signature=") && snakeCase().MatchString(value)
