@@ -28,7 +28,7 @@ func show(j *job) error {
 		return err
 	}
 	in := verify.Input{Now: time.Now().UTC(), Reference: j.c.Args().First()}
-	if in.Verifiers, err = j.publicKeys(); err != nil {
+	if in.Trust.Verifiers, err = j.publicKeys(); err != nil {
 		return err
 	}
 	img, err := j.candidates(&in)

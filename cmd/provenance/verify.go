@@ -110,7 +110,7 @@ func (j *job) verifyInput() (verify.Input, error) {
 	if err != nil {
 		return in, err
 	}
-	in.Verifiers, err = verify.Verifiers(in.Policy, keys)
+	in.Trust.Verifiers, err = verify.Verifiers(in.Policy, keys)
 	return in, err
 }
 
@@ -164,7 +164,7 @@ func (j *job) candidates(in *verify.Input) (*image.Image, error) {
 	for _, f := range found {
 		c := verify.Candidate{Where: f.Where, Form: f.Form, Err: f.Err}
 		if c.Err == nil {
-			c.Verified, c.Err = envelope.Open(f.Bytes, in.Verifiers...)
+			c.Verified, c.Err = in.Trust.Open(f.Bytes)
 		}
 		in.Candidates = append(in.Candidates, c)
 	}
@@ -183,7 +183,7 @@ func (j *job) savedBundle(in *verify.Input, file string) error {
 	if err != nil {
 		return err
 	}
-	verified, err := envelope.Open(data, in.Verifiers...)
+	verified, err := in.Trust.Open(data)
 	in.Candidates = []verify.Candidate{{Where: file, Form: cmp.Or(verified.Form(), envelope.FormBundle), Verified: verified, Err: err}}
 	return nil
 }

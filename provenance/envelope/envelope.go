@@ -55,10 +55,12 @@ const (
 	FormATT    = "att"    // a DSSE envelope alone, as a layer of cosign's .att tag
 )
 
-// Signer is the pinned key that a signature was verified with.
+// Signer is the pinned key or identity that a signature was verified with.
 type Signer struct {
-	Name        string `json:"name"`        // the caller's name for the key: the file's, as a rule
-	Fingerprint string `json:"fingerprint"` // "sha256:HEX" of the key's PKIX DER form
+	Name        string `json:"name"`        // the caller's name for the key or identity: the file's, as a rule
+	Fingerprint string `json:"fingerprint"` // "sha256:HEX" of the key's PKIX DER form; of a certificate, that of its key
+	// Identity is what the certificate says; nil when a key signed without one.
+	Identity *Identity `json:"identity,omitempty"`
 }
 
 // Verified is a payload whose signature was checked. Only [Open] makes one; the zero value is not trusted anywhere.
@@ -90,6 +92,12 @@ func (v Verified) Digest() provenance.Digest { return v.digest }
 // What does not hold is a *[provenance.Refused] with one of the codes of this package. No verifier at all is a
 // *[provenance.Misused]. Bytes beyond [MaxSize] or [MaxSignatures] are any other error: nobody looked at them.
 func Open(raw []byte, verifiers ...Verifier) (Verified, error) {
+	return Trust{Verifiers: verifiers}.Open(raw)
+}
+
+// Open is the function [Open], with a trusted root.
+func (t Trust) Open(raw []byte) (Verified, error) {
+	verifiers := t.Verifiers
 	if err := checkVerifiers(verifiers); err != nil {
 		return Verified{}, err
 	}
@@ -144,7 +152,7 @@ func (p *parsed) findSigner(verifiers []Verifier) (Signer, error) {
 	for _, v := range verifiers {
 		for _, s := range p.envelope.Signatures {
 			if v.verify(message, s.Sig) {
-				return Signer{v.Name, v.Fingerprint()}, nil
+				return Signer{Name: v.Name, Fingerprint: v.Fingerprint()}, nil
 			}
 		}
 	}

@@ -44,10 +44,10 @@ func (s *scene) decide() Result {
 		keys = []envelope.Verifier{s.builder.verifier}
 	}
 	var err error
-	s.in.Verifiers, err = Verifiers(s.in.Policy, keys)
+	s.in.Trust.Verifiers, err = Verifiers(s.in.Policy, keys)
 	must(s.t, err)
 	for i, raw := range s.raw {
-		s.in.Candidates = append(s.in.Candidates, candidate(fmt.Sprintf("place %d", i), raw, s.in.Verifiers...))
+		s.in.Candidates = append(s.in.Candidates, candidate(fmt.Sprintf("place %d", i), raw, s.in.Trust.Verifiers...))
 	}
 	return Decide(context.Background(), s.in)
 }

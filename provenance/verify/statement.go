@@ -42,7 +42,7 @@ func (d *decider) examine(c Candidate) *examined {
 
 // distrust is every reason not to take a statement for one of a believed builder about this image; nil is none.
 func (d *decider) distrust(e *examined) []Finding {
-	if !slices.ContainsFunc(d.in.Verifiers, speaksFor(e.signer)) {
+	if !slices.ContainsFunc(d.in.Trust.Verifiers, speaksFor(e.signer)) {
 		return []Finding{{Code: "signature.key", Detail: "the statement is not signed by a key that is believed",
 			Found: e.signer.Name, Hint: "verify with the builder's public key: --key, or the policy's builders"}}
 	}
@@ -76,7 +76,7 @@ func (e *examined) parse() *Finding {
 
 // speaksFor tells whether a verifier is the key that signed.
 func speaksFor(signer envelope.Signer) func(envelope.Verifier) bool {
-	return func(v envelope.Verifier) bool { return v.Fingerprint() == signer.Fingerprint }
+	return func(v envelope.Verifier) bool { return v.Made(signer) }
 }
 
 // collect makes a list of the findings that there are.
