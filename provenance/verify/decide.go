@@ -30,8 +30,8 @@ type Input struct {
 	Reference  string            // as asked, for people
 	Candidates []Candidate       // everything that was attached
 	FetchError error             // why there may be more than Candidates; nil when these are all
-	Trust      envelope.Trust // whose signatures count; the policy may let each speak for some builders only
-	Policy     *Policy // nil: none
+	Trust      envelope.Trust    // whose signatures count; the policy may let each speak for some builders only
+	Policy     *Policy           // nil: none
 
 	// Members lists the manifests of an index in the registry. It proves that other sha256 subjects of a statement are
 	// parts of the same image. Nil when there is no registry to ask.
