@@ -30,6 +30,13 @@ const (
 	CheckRoles     = "rolesDisjoint"      // no file of the training data is also one of the validation or test data
 )
 
+// CheckNames are all of them.
+var CheckNames = []string{CheckCommit, CheckPipeline, CheckRunCommit, CheckTracked, CheckTracking, CheckNotebook, CheckCalled, CheckInputs, CheckModel, CheckCopies,
+	CheckModelRun, CheckOrder, CheckRoles}
+
+// MayBeFalse are those that can be false in a record.
+var MayBeFalse = []string{CheckRoles, CheckNotebook, CheckCalled, CheckInputs, CheckOrder}
+
 // UnknownPlatform is what BuildKit calls the attestations that it puts into an index: no platform, nothing that runs.
 const UnknownPlatform = "unknown/unknown"
 

@@ -31,6 +31,7 @@ func show(j *job) error {
 	if in.Trust.Verifiers, err = j.publicKeys(); err != nil {
 		return err
 	}
+	in.Builders = in.Trust.Verifiers
 	img, err := j.candidates(&in)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/report"
 	"github.com/seed-3480f271/provenance/provenance/sign"
 	"github.com/seed-3480f271/provenance/provenance/verify"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 	"github.com/urfave/cli/v2"
 )
 
@@ -93,7 +94,7 @@ func verdictStatus(v verify.Verdict) error {
 func (j *job) verifyInput() (verify.Input, error) {
 	in := verify.Input{Now: time.Now().UTC(), Reference: j.c.Args().First()}
 	var err error
-	if in.RecheckMode, err = verify.ParseMode(j.c.String("recheck")); err != nil {
+	if in.RecheckMode, err = policy.ParseMode(j.c.String("recheck")); err != nil {
 		return in, err
 	}
 	if file := j.c.String("policy"); file != "" {
@@ -101,7 +102,7 @@ func (j *job) verifyInput() (verify.Input, error) {
 		if err != nil {
 			return in, err
 		}
-		in.Policy, err = verify.ParsePolicy(file, data, func(key string) ([]byte, error) { return readSmall(key, maxKey) })
+		in.Policy, err = policy.Parse(file, data, func(key string) ([]byte, error) { return readSmall(key, maxKey) })
 		if err != nil {
 			return in, err
 		}
@@ -110,7 +111,7 @@ func (j *job) verifyInput() (verify.Input, error) {
 	if err != nil {
 		return in, err
 	}
-	in.Trust.Verifiers, err = verify.Verifiers(in.Policy, keys)
+	in.Trust, in.Builders, err = verify.Believe(in.Policy, keys, nil)
 	return in, err
 }
 

@@ -66,3 +66,6 @@ func (v Verified) Logged() bool { return false }
 
 // Made tells whether s is this key, or an identity that this one covers.
 func (v Verifier) Made(s Signer) bool { return s.Fingerprint == v.Fingerprint() }
+
+// IsIdentity tells whether an identity is pinned, and no key.
+func (v Verifier) IsIdentity() bool { return false }

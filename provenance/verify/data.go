@@ -7,27 +7,82 @@ import (
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
+	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
 
-// checkData holds each data folder against the rule.
-func checkData(rule *DataRule, folders []provenance.Folder, now time.Time) []*Finding {
-	if rule == nil {
-		return nil
-	}
+// checkData holds each data folder against a rule.
+func checkData(s policy.Data, folders []provenance.Folder, now time.Time) []*Finding {
 	if len(folders) == 0 {
-		return []*Finding{{Code: "data.missing", Detail: "no data folder was recorded", Expected: "a data folder",
+		return []*Finding{{Code: "data.missing", Detail: "no data folder was recorded", Expected: "a data folder", Found: "nothing",
 			Hint: "record with --data"}}
 	}
-	var findings []*Finding
+	findings := append(checkFolderRoles(s.Roles, folders), checkNewest(s.NewestWithin, folders, now))
 	for _, f := range folders {
-		if rule.Roots != nil && !provenance.Within(f.URI, rule.Roots) {
+		if s.Roots != nil && !provenance.Within(f.URI, s.Roots) {
 			findings = append(findings, &Finding{Code: "data.root", Detail: "a data folder lies outside the allowed roots",
-				Expected: "within " + strings.Join(rule.Roots, " or "), Found: f.URI, Basis: f.Of("uri")})
+				Expected: "within " + strings.Join(s.Roots, " or "), Found: f.URI, Basis: f.Of("uri"), Hint: "train on data that was released for it, or have the root added to the policy"})
 		}
-		findings = append(findings, weak("data", "the address of "+f.URI, f.Of("uri"), rule.Basis),
-			checkDigest(rule.Basis, f), checkImmutability(rule.Immutability, f), checkProtected(rule.protectedUntil(now), f), checkDigestAge(rule.MaxDigestAge, f), checkTrainedOn(rule.TrainedOn, f))
+		findings = append(findings, weak("data", "the address of "+f.URI, f.Of("uri"), s.Basis), checkDigest(s.Basis, f), checkImmutability(s.Immutability, f),
+			checkProtected(protectedUntil(s, now), f), checkDigestAge(s.MaxDigestAge, f), checkTrainedOn(s.TrainedOn, f))
 	}
 	return findings
+}
+
+// checkFolderRoles wants a folder of each role.
+func checkFolderRoles(roles []string, folders []provenance.Folder) (findings []*Finding) {
+	for _, role := range roles {
+		if !slices.ContainsFunc(folders, func(f provenance.Folder) bool { return f.Role == role }) {
+			findings = append(findings, &Finding{Code: "data.role", Detail: fmt.Sprintf("no folder of the role %s was recorded", role), Expected: role,
+				Found: strings.Join(rolesOf(folders), ", "), Hint: fmt.Sprintf("record with --data %s=URI", role)})
+		}
+	}
+	return findings
+}
+
+func rolesOf(folders []provenance.Folder) (all []string) {
+	for _, f := range folders {
+		all = append(all, f.Role)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// checkNewest wants some training data to be new: the newest file of all training folders.
+func checkNewest(within time.Duration, folders []provenance.Folder, now time.Time) *Finding {
+	if within == 0 {
+		return nil
+	}
+	finding := &Finding{Code: "data.newest", Expected: "a file of the last " + hours(within), Found: "nothing", Hint: "train on newer data"}
+	var newest provenance.Folder
+	for _, f := range folders {
+		if f.Role == "train" && f.Newest.After(newest.Newest) {
+			newest = f
+		}
+	}
+	if newest.Newest.IsZero() {
+		finding.Undecided, finding.Detail, finding.Hint = true, "nobody says how new the training data is", "record training data with --data train=URI"
+		return finding
+	}
+	finding.Found, finding.Basis = moment(newest.Newest)+" in "+newest.URI, newest.Of("newest")
+	switch {
+	case newest.Newest.After(now.Add(skew)):
+		finding.Undecided, finding.Detail, finding.Hint = true, "the newest training data is from the future", "is the clock of this machine right?"
+	case now.Sub(newest.Newest) > within:
+		finding.Detail = "the newest training data is too old"
+	default:
+		return nil
+	}
+	return finding
+}
+
+func dataInputs(r provenance.Record) (all []rule.Input) {
+	for _, f := range r.Data {
+		name := "data " + f.Role + " " + f.URI
+		all = append(all, input(name+" digest", f.Digest.String(), f.Of("digest")), input(name+" immutability", f.Immutability, f.Of("immutability")),
+			input(name+" trainedOn", f.TrainedOn, f.BasisOf["trainedOn"]))
+	}
+	return all
 }
 
 // checkDigest wants a folder's digest to be known so well, and says why it is not.
@@ -144,9 +199,9 @@ func checkProtected(until time.Time, f provenance.Folder) *Finding {
 }
 
 // protectedUntil is the later of the two times that the rule asks for; zero is none.
-func (r *DataRule) protectedUntil(now time.Time) time.Time {
-	until := r.ProtectedUntil
-	if after := now.Add(r.ProtectedFor); r.ProtectedFor > 0 && after.After(until) {
+func protectedUntil(s policy.Data, now time.Time) time.Time {
+	until := s.ProtectedUntil
+	if after := now.Add(s.ProtectedFor); s.ProtectedFor > 0 && after.After(until) {
 		until = after
 	}
 	return until

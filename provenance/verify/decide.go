@@ -25,13 +25,14 @@ const MaxCandidates = 1000
 
 // Input is everything that a decision needs.
 type Input struct {
-	Image      provenance.Digest // sha256: what the reference was resolved to, once
-	Repository string            // for people
-	Reference  string            // as asked, for people
-	Candidates []Candidate       // everything that was attached
-	FetchError error             // why there may be more than Candidates; nil when these are all
-	Trust      envelope.Trust    // whose signatures count; the policy may let each speak for some builders only
-	Policy     *Policy           // nil: none
+	Image      provenance.Digest   // sha256: what the reference was resolved to, once
+	Repository string              // for people
+	Reference  string              // as asked, for people
+	Candidates []Candidate         // everything that was attached
+	FetchError error               // why there may be more than Candidates; nil when these are all
+	Trust      envelope.Trust      // whose signatures are looked at: of builders, and of whoever makes other attestations
+	Builders   []envelope.Verifier // those among them that make the build's statement; Believe tells
+	Policy     *Policy             // nil: none
 
 	// Members lists the manifests of an index in the registry. It proves that other sha256 subjects of a statement are
 	// parts of the same image. Nil when there is no registry to ask.
@@ -81,7 +82,10 @@ type Attestation struct {
 	Statement provenance.Digest `json:"statement"` // sha256 of the signed payload
 	Where     []string          `json:"where"`
 	Forms     []string          `json:"forms"`
+	Times     []envelope.Time   `json:"times,omitempty"`    // when it was signed, as those say whom the trusted root names; the earliest first
+	Logged    bool              `json:"logged,omitempty"`   // a transparency log that the trusted root names has the signature
 	Rechecks  []Rechecked       `json:"rechecks,omitempty"` // in the order of Record.Data; none when nothing was asked
+	Digest    provenance.Digest `json:"digest"`             // sha256 of the bundle or envelope that was opened first
 }
 
 // Result is a decision, and everything that explains it.
@@ -93,6 +97,8 @@ type Result struct {
 	Findings     []Finding    // why the image is not accepted; none when it is
 	Warnings     []Finding    // about neighbours
 	Attestation  *Attestation // what was accepted, or, of what was judged, what came closest; nil when nothing was signed by a believed builder
+	Others       []Other      // the other attestations that the policy asks for
+	Rules        []Outcome    // what became of each section of the policy, for Attestation
 	PolicyName   string       // empty: no policy
 	PolicyDigest provenance.Digest
 	Recheck      Mode // what was asked for
@@ -101,13 +107,14 @@ type Result struct {
 
 // decider holds what the steps of one decision share.
 type decider struct {
-	ctx context.Context
-	in  Input
+	ctx    context.Context
+	in     Input
+	others []*examined // the attestations that are not the build's own, and that the policy asks for
 }
 
 // Decide judges an image.
 func Decide(ctx context.Context, in Input) Result {
-	d := &decider{ctx, in}
+	d := &decider{ctx: ctx, in: in}
 	result := Result{Image: in.Image, Repository: in.Repository, Reference: in.Reference, Recheck: d.mode(), Time: in.Now}
 	if in.Policy != nil {
 		result.PolicyName, result.PolicyDigest = in.Policy.Name, in.Policy.Digest
@@ -116,14 +123,15 @@ func Decide(ctx context.Context, in Input) Result {
 	var valid []*examined
 	for _, e := range statements {
 		if e.trust == nil {
-			e.rules = d.rules(e)
+			d.judge(e)
 			valid = append(valid, e)
 		}
 	}
 	slices.SortStableFunc(valid, byMerit)
 	if len(valid) > 0 {
-		result.Attestation = valid[0].attestation()
+		result.Attestation, result.Rules = valid[0].attestation(), valid[0].outcomes
 	}
+	result.Others = d.foundOthers()
 	d.conclude(&result, statements, valid, neighbours)
 	return result
 }
@@ -160,7 +168,7 @@ func reasons(statements, valid []*examined, neighbours []Finding) (findings, war
 	}
 	for _, e := range statements {
 		if slices.Contains(closest, e) || e.undecided() {
-			findings = append(findings, e.findings()...)
+			findings, warnings = append(findings, e.reasons()...), append(warnings, e.warnings()...)
 		} else {
 			warnings = append(warnings, e.findings()...)
 		}
@@ -206,6 +214,11 @@ func (d *decider) examineAll() (statements []*examined, neighbours []Finding) {
 		}
 		e := d.examine(c)
 		seen[key] = e
+		if e.isOther {
+			d.others = append(d.others, e)
+			neighbours = append(neighbours, e.reasons()...)
+			continue
+		}
 		statements = append(statements, e)
 	}
 	return statements, neighbours

@@ -37,14 +37,14 @@ func (s *scene) attach(n *night) { s.raw = append(s.raw, s.builder.sign(s.t, n.p
 func (s *scene) decide() Result {
 	s.t.Helper()
 	if s.policy != "" {
-		s.in.Policy = policy(s.t, s.policy, s.builder)
+		s.in.Policy = policyOf(s.t, s.policy, s.builder)
 	}
 	var keys []envelope.Verifier
 	if s.in.Policy == nil || s.in.Policy.Builders == nil {
 		keys = []envelope.Verifier{s.builder.verifier}
 	}
 	var err error
-	s.in.Trust.Verifiers, err = Verifiers(s.in.Policy, keys)
+	s.in.Trust, s.in.Builders, err = Believe(s.in.Policy, keys, nil)
 	must(s.t, err)
 	for i, raw := range s.raw {
 		s.in.Candidates = append(s.in.Candidates, candidate(fmt.Sprintf("place %d", i), raw, s.in.Trust.Verifiers...))

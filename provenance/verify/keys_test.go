@@ -8,10 +8,10 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/envelope"
 )
 
-func TestVerifiers(t *testing.T) {
+func TestBelieve(t *testing.T) {
 	a, b, c := newSigner(t, "a.pub"), newSigner(t, "b.pub"), newSigner(t, "c.pub")
-	two := policy(t, "version: 1\nbuilders: [{id: x, keys: [a.pub]}, {id: y, keys: [a.pub, b.pub]}]", a, b)
-	noBuilders := policy(t, "version: 1\nsource: {clean: true}")
+	two := policyOf(t, "version: 1\nbuilders: [{id: x, keys: [a.pub]}, {id: y, keys: [a.pub, b.pub]}]", a, b)
+	noBuilders := policyOf(t, "version: 1\nsource: {clean: true}")
 	for name, test := range map[string]struct {
 		policy *Policy
 		keys   []signer
@@ -31,7 +31,7 @@ func TestVerifiers(t *testing.T) {
 			for _, k := range test.keys {
 				keys = append(keys, k.verifier)
 			}
-			got, err := Verifiers(test.policy, keys)
+			_, got, err := Believe(test.policy, keys, nil)
 			var misused *provenance.Misused
 			if errors.As(err, &misused) != (test.want == nil) || misused != nil && misused.Hint == "" {
 				t.Fatalf("error %v", err)

@@ -23,7 +23,7 @@ type Listed struct {
 
 // List looks at everything that is attached as [Decide] does, but for the policy's rules on the record.
 func List(ctx context.Context, in Input) []Listed {
-	d := &decider{ctx, in}
+	d := &decider{ctx: ctx, in: in}
 	statements, neighbours := d.examineAll()
 	all := []Listed{}
 	for _, e := range statements {

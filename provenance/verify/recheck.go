@@ -8,39 +8,18 @@ import (
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 )
 
 // Mode is how thoroughly a data folder is checked again at its source.
-type Mode string
+type Mode = policy.Mode
 
 // From the least to the most.
 const (
-	RecheckNone    Mode = "none"    // not at all
-	RecheckListing Mode = "listing" // names, sizes, ETags and times are those in the signed index
-	RecheckContent Mode = "content" // every file is hashed again
+	RecheckNone    = policy.RecheckNone
+	RecheckListing = policy.RecheckListing
+	RecheckContent = policy.RecheckContent
 )
-
-// modeRank orders the modes; an unknown one, or none, is RecheckNone.
-var modeRank = map[Mode]int{RecheckListing: 1, RecheckContent: 2}
-
-// ParseMode reads a mode; anything else is a *provenance.Misused.
-func ParseMode(s string) (Mode, error) {
-	if m := Mode(s); m == RecheckNone || modeRank[m] > 0 {
-		return m, nil
-	}
-	return "", provenance.Misuse("", "%q is no way to check again: none, listing or content", clip(s))
-}
-
-// atLeast is the more thorough of two modes.
-func (m Mode) atLeast(other Mode) Mode {
-	switch {
-	case modeRank[other] > modeRank[m]:
-		return other
-	case modeRank[m] == 0:
-		return RecheckNone
-	}
-	return m
-}
 
 // Recheck asks the world whether a folder is still what a verified statement says of it. A *provenance.Refused means that
 // it is not; any other error that nobody could tell.
@@ -79,8 +58,11 @@ func (d *decider) recheck(e *examined) []Finding {
 // recheckFolder checks one folder again, if it may.
 func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked, *Finding) {
 	done := Rechecked{URI: folder.URI, Mode: RecheckNone, Recorded: folder.Listed}
-	if p := d.in.Policy; p != nil && p.Data != nil && p.Data.Roots != nil && !provenance.Within(folder.URI, p.Data.Roots) {
-		return done, nil // refused as data.root already
+	if outside, refused := d.outside(folder); refused {
+		return done, nil // as data.root, already
+	} else if outside {
+		return done, &Finding{Code: "recheck.failed", Undecided: true, Expected: string(mode), Hint: "let the roots of the policy cover it",
+			Detail: fmt.Sprintf("%s is not asked again: it lies outside the roots of the policy", folder.URI)}
 	}
 	if d.in.Recheck == nil {
 		return done, &Finding{Code: "recheck.failed", Undecided: true, Expected: string(mode),
@@ -102,6 +84,20 @@ func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked,
 	}
 	return done, &Finding{Code: "recheck.changed", Expected: folder.Digest.String(), Found: changes.Total().String(), Basis: provenance.Observed,
 		Detail: fmt.Sprintf("%s is not what was recorded: %s%s", folder.URI, changes.Text(folder.Listed), despite(folder, changes, d.in.Now)), Hint: changedHint(mode, folder, changes, d.in.Now)}
+}
+
+// outside tells whether the policy's roots do not cover a folder, and whether that refuses already or only warns: either way,
+// credentials go nowhere else.
+func (d *decider) outside(folder provenance.Folder) (outside, refused bool) {
+	if d.in.Policy == nil {
+		return false, false
+	}
+	for _, s := range d.in.Policy.Data {
+		if s.Roots != nil && !s.Over(d.in.Now) && !provenance.Within(folder.URI, s.Roots) {
+			outside, refused = true, refused || !s.Warns(d.in.Now)
+		}
+	}
+	return outside, refused
 }
 
 // despite says how changes sit with the protection that was recorded. Nothing keeps new files out of a folder.
@@ -156,7 +152,7 @@ func changedHint(mode Mode, f provenance.Folder, c Changes, now time.Time) strin
 // mode is the most that the caller or the policy asks for.
 func (d *decider) mode() Mode {
 	if d.in.Policy == nil {
-		return d.in.RecheckMode.atLeast(RecheckNone)
+		return d.in.RecheckMode.AtLeast(RecheckNone)
 	}
-	return d.in.RecheckMode.atLeast(d.in.Policy.Recheck)
+	return d.in.RecheckMode.AtLeast(d.in.Policy.Recheck)
 }

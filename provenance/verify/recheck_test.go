@@ -240,17 +240,3 @@ func TestChangesAsJSON(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-func TestParseMode(t *testing.T) {
-	for _, s := range []string{"none", "listing", "content"} {
-		if m, err := ParseMode(s); err != nil || string(m) != s {
-			t.Errorf("%q: %q %v", s, m, err)
-		}
-	}
-	var misused *provenance.Misused
-	for _, s := range []string{"", "all", "Listing"} {
-		if _, err := ParseMode(s); !errors.As(err, &misused) {
-			t.Errorf("%q: %v", s, err)
-		}
-	}
-}

@@ -140,7 +140,7 @@ func TestAnAttestationManifestIsNoWayAround(t *testing.T) {
 func TestAKeySpeaksOnlyForItsBuilders(t *testing.T) {
 	s := newScene(t)
 	other := newSigner(t, "other.pub")
-	s.in.Policy = policy(t, `version: 1
+	s.in.Policy = policyOf(t, `version: 1
 builders:
   - {id: "`+builderID+`", keys: [other.pub]}
   - {id: "https://example.com/b", keys: [cosign.pub]}
@@ -150,5 +150,18 @@ builders:
 	expect(t, r, Refused, "builder.id")
 	if f := r.Findings[0]; f.Expected != "https://example.com/b" || f.Found != builderID {
 		t.Errorf("expected %q, found %q", f.Expected, f.Found)
+	}
+}
+
+func TestRepositories(t *testing.T) {
+	const want = "https://dev.azure.com/Contoso/_git/m"
+	for repository, same := range map[string]bool{
+		want: true, want + "/": true, want + ".git": true, "HTTPS://Dev.Azure.com/Contoso/_git/m": true,
+		"http://dev.azure.com/Contoso/_git/m": false, "https://dev.azure.com/contoso/_git/m": false,
+		want + "2": false, "https://dev.azure.com.evil.com/Contoso/_git/m": false, "/src/m": false, "": false,
+	} {
+		if got := normalRepository(repository) == normalRepository(want); got != same {
+			t.Errorf("%q: %v", repository, got)
+		}
 	}
 }

@@ -1,13 +1,18 @@
 package verify
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/in-toto/in-toto-golang/in_toto"
+
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 )
 
 // Bounds on a signed statement, those of sigstore-go.
@@ -24,28 +29,61 @@ type examined struct {
 	payload   []byte
 	digest    provenance.Digest
 	statement provenance.Statement
-	notes     []Finding // what was not checked, and need not be
+	header    in_toto.StatementHeader
+	predicate json.RawMessage // of another attestation
+	isOther   bool            // it is none of the build's own, and the policy asks for it
+	times     []envelope.Time // of all its forms, the earliest first
+	untimed   string          // why there are none
+	logged    bool
+	opened    provenance.Digest // of the bytes of its first form
+	outcomes  []Outcome
+	notes     []Finding // what was not checked, and need not be, and what the policy only warns of
 	record    provenance.Record
 	rechecks  []Rechecked
 	trust     []Finding // why this is no statement of a believed builder about this image
 	rules     []Finding // what the policy, or a check at the source, has against it
 }
 
-// examine finds out whether a candidate is a statement of a believed builder about this image.
+// examine finds out whether a candidate is a statement of a believed builder about this image, or another attestation that the
+// policy asks for.
 func (d *decider) examine(c Candidate) *examined {
-	e := &examined{signer: c.Verified.Signer(), payload: c.Verified.Payload()}
+	e := &examined{signer: c.Verified.Signer(), payload: c.Verified.Payload(), opened: c.Verified.Digest()}
 	e.digest = provenance.SumSHA256(e.payload)
 	e.add(c)
 	e.trust = d.distrust(e)
 	return e
 }
 
-// distrust is every reason not to take a statement for one of a believed builder about this image; nil is none.
+// distrust is every reason not to take a statement for one of a believed builder about this image, or for another attestation; nil is
+// none.
 func (d *decider) distrust(e *examined) []Finding {
 	if !slices.ContainsFunc(d.in.Trust.Verifiers, speaksFor(e.signer)) {
-		return []Finding{{Code: "signature.key", Detail: "the statement is not signed by a key that is believed",
-			Found: e.signer.Name, Hint: "verify with the builder's public key: --key, or the policy's builders"}}
+		return []Finding{d.notBelieved(e)}
 	}
+	if f := d.deniedKey(e); f != nil {
+		return []Finding{*f}
+	}
+	var err error
+	if e.header, err = provenance.ParseHeader(e.payload); err != nil {
+		return collect(unread(err))
+	}
+	isBuilder := slices.ContainsFunc(d.in.Builders, speaksFor(e.signer))
+	switch e.isOther = d.asked(e) && !(isBuilder && e.header.PredicateType == provenance.PredicateType); {
+	case e.isOther:
+		return d.distrustOther(e)
+	case !isBuilder:
+		return []Finding{d.notBelieved(e)}
+	}
+	return d.distrustBuild(e)
+}
+
+func (d *decider) notBelieved(e *examined) Finding {
+	return Finding{Code: "signature.key", Detail: "the statement is not signed by a key that is believed",
+		Found: e.signer.Name, Hint: "verify with the builder's public key: --key, or the policy's builders"}
+}
+
+// distrustBuild looks at what seems to be a builder's statement.
+func (d *decider) distrustBuild(e *examined) []Finding {
 	if f := e.parse(); f != nil {
 		return []Finding{*f}
 	}
@@ -58,6 +96,14 @@ func (d *decider) distrust(e *examined) []Finding {
 		return collect(subject, unread(err))
 	}
 	return collect(subject, d.builder(e))
+}
+
+// distrustOther looks at an attestation of another kind.
+func (d *decider) distrustOther(e *examined) []Finding {
+	if f := e.limits(); f != nil {
+		return []Finding{*f}
+	}
+	return collect(d.subject(e), e.parseOther())
 }
 
 // parse reads the payload; predicateType and buildType are read from there, whatever an annotation says.
@@ -100,7 +146,7 @@ func unread(err error) *Finding {
 
 // limits bounds what a statement may list.
 func (e *examined) limits() *Finding {
-	subjects := e.statement.Subject
+	subjects := e.header.Subject
 	if len(subjects) > maxSubjects {
 		return &Finding{Code: "statement.limit", Detail: "the statement has too many subjects",
 			Expected: fmt.Sprintf("at most %d", maxSubjects), Found: fmt.Sprint(len(subjects))}
@@ -119,7 +165,7 @@ func (e *examined) limits() *Finding {
 // is only a claim, and no proof, because a subject could be anything whose bytes happen to be another image's manifest: a
 // model file, say. So the registry is asked for the members of the index, whose bytes the index's digest vouches for.
 func (d *decider) subject(e *examined) *Finding {
-	subjects, bad := sha256Subjects(e.statement)
+	subjects, bad := sha256Subjects(e.header)
 	if bad != nil {
 		return bad
 	}
@@ -178,7 +224,7 @@ func (d *decider) unproved(e *examined, index provenance.Digest) *Finding {
 
 // sha256Subjects are the sha256 digests of all subjects, in the statement's order. The algorithm's name is compared as loosely as any verifier
 // might, and its value strictly.
-func sha256Subjects(s provenance.Statement) ([]provenance.Digest, *Finding) {
+func sha256Subjects(s in_toto.StatementHeader) ([]provenance.Digest, *Finding) {
 	var digests []provenance.Digest
 	for _, subject := range s.Subject {
 		for algorithm, value := range subject.Digest {
@@ -203,11 +249,11 @@ func (d *decider) builder(e *examined) *Finding {
 	id := e.statement.Predicate.RunDetails.Builder.ID
 	var mine []string
 	for _, b := range d.in.Policy.Builders {
-		if !slices.ContainsFunc(b.Keys, speaksFor(e.signer)) {
+		if !slices.ContainsFunc(b.Who, func(p policy.Pinned) bool { return p.Made(e.signer) }) {
 			continue
 		}
 		if b.ID == id {
-			return weak("builder", "the builder's id", e.record.Pipeline.Of("builderId"), b.Basis)
+			return cmp.Or(d.pinned(b.Who, e), weak("builder", "the builder's id", e.record.Pipeline.Of("builderId"), b.Basis))
 		}
 		mine = append(mine, b.ID)
 	}
@@ -222,13 +268,23 @@ func (e *examined) add(c Candidate) {
 	if !slices.Contains(e.forms, c.Form) {
 		e.forms = append(e.forms, c.Form)
 	}
+	e.times = append(e.times, c.Verified.Times()...)
+	slices.SortStableFunc(e.times, func(a, b envelope.Time) int { return a.At.Compare(b.At) })
+	e.times = slices.Compact(e.times)
+	e.logged = e.logged || c.Verified.Logged()
+	e.untimed = cmp.Or(e.untimed, c.Verified.Untimed())
 }
 
-// findings are all findings, with their place.
-func (e *examined) findings() []Finding {
-	all := slices.Concat(e.trust, e.rules, e.notes)
+// reasons are the findings that keep the statement from being accepted, with their place; warnings are the others.
+func (e *examined) reasons() []Finding  { return e.placed(slices.Concat(e.trust, e.rules)) }
+func (e *examined) warnings() []Finding { return e.placed(slices.Clone(e.notes)) }
+
+// findings are both.
+func (e *examined) findings() []Finding { return append(e.reasons(), e.warnings()...) }
+
+func (e *examined) placed(all []Finding) []Finding {
 	for i := range all {
-		all[i].Where = e.where[0]
+		all[i].Where = cmp.Or(all[i].Where, e.where[0])
 	}
 	return all
 }
@@ -241,5 +297,6 @@ func (e *examined) undecided() bool {
 
 // attestation is the statement for reports.
 func (e *examined) attestation() *Attestation {
-	return &Attestation{Record: e.record, Signer: e.signer, Statement: e.digest, Where: e.where, Forms: e.forms, Rechecks: e.rechecks}
+	return &Attestation{Record: e.record, Signer: e.signer, Statement: e.digest, Where: e.where, Forms: e.forms,
+		Times: e.times, Logged: e.logged, Rechecks: e.rechecks, Digest: e.opened}
 }

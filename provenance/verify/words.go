@@ -2,7 +2,6 @@ package verify
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -71,9 +70,4 @@ func orNothing(s string) string {
 		return "nothing"
 	}
 	return s
-}
-
-// knows is the hint that lists the keys of a mapping.
-func knows(fields map[string]setter) string {
-	return "it knows " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 )
 
 // builderID is the builder of the tests' statements.
@@ -74,6 +75,10 @@ type night struct {
 	databricks *provenance.DatabricksRun
 	model      *provenance.Model
 	build      *provenance.Build
+	mlflow     *provenance.MLflowRun
+	review     *provenance.Review
+	release    *provenance.Release
+	notebooks  []provenance.Notebook
 	// edit changes the statement's JSON after it was written: what another program could have signed.
 	edit func(statement map[string]any)
 }
@@ -157,6 +162,18 @@ func (n *night) payload(t testing.TB) []byte {
 	if n.build != nil {
 		evidence = append(evidence, *n.build)
 	}
+	if n.mlflow != nil {
+		evidence = append(evidence, *n.mlflow)
+	}
+	if n.review != nil {
+		evidence = append(evidence, *n.review)
+	}
+	if n.release != nil {
+		evidence = append(evidence, *n.release)
+	}
+	for _, notebook := range n.notebooks {
+		evidence = append(evidence, notebook)
+	}
 	statement, err := provenance.NewStatement(evidence...)
 	must(t, err)
 	data, err := statement.Bytes()
@@ -181,9 +198,9 @@ func members(t testing.TB) func(context.Context, provenance.Digest) ([]provenanc
 }
 
 // policy parses a policy whose keys are files of the signers' names.
-func policy(t testing.TB, text string, signers ...signer) *Policy {
+func policyOf(t testing.TB, text string, signers ...signer) *Policy {
 	t.Helper()
-	p, err := ParsePolicy("policy.yaml", []byte(text), func(path string) ([]byte, error) {
+	p, err := policy.Parse("policy.yaml", []byte(text), func(path string) ([]byte, error) {
 		for _, s := range signers {
 			if s.verifier.Name == path {
 				return []byte(s.pem), nil

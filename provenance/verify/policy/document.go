@@ -1,4 +1,4 @@
-package verify
+package policy
 
 import (
 	"bytes"
@@ -22,21 +22,23 @@ const (
 // document reads one YAML file strictly, node by node, so that every error says file:line:column. Types are not converted,
 // and anchors, aliases, merge keys and tags are refused: a policy says what it says where it is read.
 type document struct {
-	file string
+	name string // of the file
+	data []byte
 }
 
 // setter stores what one YAML node says.
 type setter func(*yaml.Node) error
 
 // parse reads the only document of a file.
-func (d document) parse(data []byte) (*yaml.Node, error) {
+func (d document) parse() (*yaml.Node, error) {
+	data := d.data
 	if len(data) > maxPolicyBytes {
-		return nil, provenance.Misuse("", "%s has %d bytes, more than the limit of %d", d.file, len(data), maxPolicyBytes)
+		return nil, provenance.Misuse("", "%s has %d bytes, more than the limit of %d", d.name, len(data), maxPolicyBytes)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) || err == nil && len(root.Content) == 0 {
-		return nil, provenance.Misuse("it starts with version: 1", "%s is empty", d.file)
+		return nil, provenance.Misuse("it starts with version: 1", "%s is empty", d.name)
 	} else if err != nil {
 		return nil, d.syntax(err)
 	}
@@ -52,14 +54,14 @@ func (d document) parse(data []byte) (*yaml.Node, error) {
 func (d document) syntax(err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	if rest, found := strings.CutPrefix(text, "line "); found {
-		return provenance.Misuse("", "%s:%s", d.file, rest)
+		return provenance.Misuse("", "%s:%s", d.name, rest)
 	}
-	return provenance.Misuse("", "%s: %s", d.file, text)
+	return provenance.Misuse("", "%s: %s", d.name, text)
 }
 
 // errorAt is a caller's mistake, with its place.
 func (d document) errorAt(n *yaml.Node, hint, format string, args ...any) error {
-	return provenance.Misuse(hint, "%s:%d:%d: %s", d.file, n.Line, n.Column, fmt.Sprintf(format, args...))
+	return provenance.Misuse(hint, "%s:%d:%d: %s", d.name, n.Line, n.Column, fmt.Sprintf(format, args...))
 }
 
 // plain refuses whatever makes YAML say something else than it seems to say.

@@ -1,0 +1,194 @@
+package verify
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
+	"github.com/seed-3480f271/provenance/provenance/verify/rule"
+)
+
+// Other is an attestation on the image that the policy asks for beside the build's own.
+type Other struct {
+	Name          string            `json:"name"` // the policy's
+	PredicateType string            `json:"predicateType"`
+	Signer        envelope.Signer   `json:"signer"`
+	Statement     provenance.Digest `json:"statement"` // sha256 of the signed payload
+	SignedAt      time.Time         `json:"signedAt,omitzero"`
+	Where         []string          `json:"where"`
+
+	predicate json.RawMessage
+}
+
+// asked tells whether the policy asks for an attestation of that kind by whoever signed this one. It may be the build's own kind,
+// of another builder.
+func (d *decider) asked(e *examined) bool {
+	return d.in.Policy != nil && slices.ContainsFunc(d.in.Policy.Attestations, func(a policy.Attestation) bool { return e.answers(a) })
+}
+
+// answers tells whether a statement is of the kind that a policy asks for, by somebody who may sign it.
+func (e *examined) answers(a policy.Attestation) bool {
+	return e.header.PredicateType == a.PredicateType && slices.ContainsFunc(a.Who, func(p policy.Pinned) bool { return p.Made(e.signer) })
+}
+
+// otherExpectations hold the other attestations against the policy. They are about the image, whichever statement the builder made.
+func (d *decider) otherExpectations() (all []expectation) {
+	for _, a := range d.in.Policy.Attestations {
+		all = append(all, expectation{"attestation." + a.Name, a, func() []*Finding { return d.checkOther(a) }, func() []rule.Input { return d.otherInputs(a) }})
+	}
+	return all
+}
+
+// checkOther wants the attestation to be there. Of several, the newest counts, by its timestamp; where one has none, nobody can tell
+// which that is, and all have to hold.
+func (d *decider) checkOther(a policy.Attestation) []*Finding {
+	candidates := d.candidatesFor(a)
+	if len(candidates) == 0 {
+		return []*Finding{d.missing(a)}
+	}
+	var findings []*Finding
+	for _, e := range newest(candidates) {
+		for _, f := range d.checkPredicate(a, e) {
+			if f != nil {
+				f.Where = e.where[0]
+				findings = append(findings, f)
+			}
+		}
+	}
+	return findings
+}
+
+// missing is the finding that an attestation is not there. What was there and did not count is a warning beside it.
+func (d *decider) missing(a policy.Attestation) *Finding {
+	return &Finding{Code: "attestation.missing", Detail: fmt.Sprintf("no attestation %s (%s) is attached by a signer whom the policy names", a.Name, a.PredicateType),
+		Expected: "signed by " + join(whoNames(a.Who)), Found: "nothing", Hint: "run the step of the pipeline that makes it, or have its signer listed in the policy"}
+}
+
+func whoNames(who []policy.Pinned) (names []string) {
+	for _, p := range who {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// candidatesFor are the attestations of that kind, about this image, by its signers in their time.
+func (d *decider) candidatesFor(a policy.Attestation) (all []*examined) {
+	for _, e := range d.others {
+		if e.answers(a) && e.trust == nil && d.pinned(a.Who, e) == nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// pinned holds the signature's time against the windows of whoever may sign; nil is good.
+func (d *decider) pinned(who []policy.Pinned, e *examined) *Finding {
+	var finding *Finding
+	for _, p := range who {
+		if !p.Made(e.signer) {
+			continue
+		}
+		if finding = e.window(p, d.in.Now); finding == nil {
+			return nil
+		}
+	}
+	return finding
+}
+
+// newest is the one that was signed last, or all of them, when nobody says when one of them was.
+func newest(candidates []*examined) []*examined {
+	last := candidates[0]
+	for _, e := range candidates {
+		if e.signedAt().IsZero() {
+			return candidates
+		}
+		if e.signedAt().After(last.signedAt()) {
+			last = e
+		}
+	}
+	return []*examined{last}
+}
+
+// checkPredicate holds one attestation against the policy.
+func (d *decider) checkPredicate(a policy.Attestation, e *examined) (findings []*Finding) {
+	if a.MaxAge > 0 {
+		if e.signedAt().IsZero() {
+			findings = append(findings, e.untimedFinding("the policy asks for a maximum age of the attestation "+a.Name))
+		} else {
+			findings = append(findings, tooOld("the attestation "+a.Name, "attestation.age", e.signedAt(), "by its timestamp", a.MaxAge, d.in.Now))
+		}
+	}
+	if a.Result != "" {
+		findings = append(findings, checkResult(a, e))
+	}
+	if a.PredicateType == policy.TypeVSA {
+		findings = append(findings, d.checkSummary(a, e)...)
+	}
+	return findings
+}
+
+// checkResult wants a test result to be that.
+// Source: https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
+func checkResult(a policy.Attestation, e *examined) *Finding {
+	var predicate struct {
+		Result string `json:"result"`
+	}
+	if err := json.Unmarshal(e.predicate, &predicate); err != nil {
+		return &Finding{Code: "attestation.malformed", Detail: fmt.Sprintf("the predicate of the attestation %s cannot be read: %v", a.Name, err)}
+	}
+	if predicate.Result == a.Result {
+		return nil
+	}
+	return &Finding{Code: "attestation.result", Detail: fmt.Sprintf("the attestation %s has another result", a.Name), Expected: a.Result, Found: orNothing(predicate.Result),
+		Basis: provenance.Signed, Hint: "mend what the tests found, and build again"}
+}
+
+// parseOther reads the predicate of a statement of any kind.
+func (e *examined) parseOther() *Finding {
+	var statement struct {
+		Predicate json.RawMessage `json:"predicate"`
+	}
+	if err := strictjson.Unmarshal(e.payload, provenance.MaxDepth, &statement); err != nil {
+		return &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the signed statement cannot be read: %v", err)}
+	}
+	e.predicate = statement.Predicate
+	return nil
+}
+
+// other is an attestation for reports and rules.
+func (e *examined) other(name string) Other {
+	return Other{Name: name, PredicateType: e.header.PredicateType, Signer: e.signer, Statement: e.digest, SignedAt: e.signedAt(), Where: e.where, predicate: e.predicate}
+}
+
+func (d *decider) otherInputs(a policy.Attestation) (all []rule.Input) {
+	for _, e := range d.candidatesFor(a) {
+		at := "at an unknown time"
+		if !e.signedAt().IsZero() {
+			at = moment(e.signedAt())
+		}
+		all = append(all, input(a.Name, fmt.Sprintf("%s by %s, %s", e.digest, e.signer.Name, at), provenance.Signed))
+	}
+	return all
+}
+
+// foundOthers are the attestations that were found for the policy's names of them.
+func (d *decider) foundOthers() (all []Other) {
+	if d.in.Policy == nil {
+		return nil
+	}
+	for _, a := range d.in.Policy.Attestations {
+		candidates := d.candidatesFor(a)
+		if len(candidates) == 0 {
+			continue
+		}
+		for _, e := range newest(candidates) {
+			all = append(all, e.other(a.Name))
+		}
+	}
+	return all
+}
