@@ -56,7 +56,7 @@ func terminalOf(w io.Writer) *os.File {
 
 // commands are the verbs, one file each.
 func commands(p process) []*cli.Command {
-	return []*cli.Command{recordCommand(p), verifyCommand(p), showCommand(p), digestCommand(p), keygenCommand(p)}
+	return []*cli.Command{recordCommand(p), verifyCommand(p), showCommand(p), digestCommand(p), keygenCommand(p), policyCommand(p)}
 }
 
 func application(p process) *cli.App {
@@ -74,11 +74,21 @@ func application(p process) *cli.App {
 		Action:                    noCommand,
 	}
 	for _, c := range app.Commands {
-		c.OnUsageError = usageError
-		c.HideHelpCommand = true
-		c.Flags = append(c.Flags, commonFlags()...)
+		prepare(c)
 	}
 	return app
+}
+
+// prepare gives a command, or those below it, what all have.
+func prepare(c *cli.Command) {
+	c.OnUsageError = usageError
+	c.HideHelpCommand = true
+	for _, below := range c.Subcommands {
+		prepare(below)
+	}
+	if c.Subcommands == nil {
+		c.Flags = append(c.Flags, commonFlags()...)
+	}
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {

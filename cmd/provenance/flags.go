@@ -12,23 +12,32 @@ import (
 // would silently ignore `--policy` in `verify IMAGE --policy p`. What stands behind "--" stays positional. A flag that takes
 // one value and is given twice is a mistake: one of the two would silently be ignored.
 func flagsFirst(args []string, commands []*cli.Command) ([]string, error) {
-	if len(args) < 2 {
+	command, depth := commandOf(args, commands)
+	if command == nil || command.Subcommands != nil {
 		return args, nil
 	}
-	i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[1]) })
-	if i < 0 {
-		return args, nil
-	}
-	known := flagsByName(append(commands[i].Flags, commonFlags()...))
-	flags, positional, complete := split(args[2:], known)
+	known := flagsByName(append(command.Flags, commonFlags()...))
+	flags, positional, complete := split(args[depth:], known)
 	if name := twice(flags, known); name != "" {
 		return nil, provenance.Misuse("leave one of them out", "--%s is given twice", name)
 	}
-	out := append(slices.Clone(args[:2]), flags...)
+	out := append(slices.Clone(args[:depth]), flags...)
 	if complete && len(positional) > 0 { // else the value of the last flag is missing, and nothing may be taken for it
 		out = append(append(out, "--"), positional...)
 	}
 	return out, nil
+}
+
+// commandOf is the command that args name, or nil, and how many of args that takes: `policy test` is one of two words.
+func commandOf(args []string, commands []*cli.Command) (command *cli.Command, depth int) {
+	for depth = 1; depth < len(args); depth++ {
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[depth]) })
+		if i < 0 {
+			break
+		}
+		command, commands = commands[i], commands[i].Subcommands
+	}
+	return command, depth
 }
 
 // split tells flags, with their values, from positional arguments. It is not complete if the last flag lacks its value.

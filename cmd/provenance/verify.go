@@ -23,6 +23,9 @@ func verifyCommand(p process) *cli.Command {
 		Flags: []cli.Flag{
 			keyFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "policy `FILE`"},
+			&cli.StringFlag{Name: "policy-digest", Usage: "take the policy only if its file has this `DIGEST`, sha256:HEX"},
+			&cli.StringFlag{Name: "policy-key", Usage: "take the policy only if FILE.sigstore.json, signed with this public key `REF`, lies beside it"},
+			&cli.Int64Flag{Name: "policy-serial", Usage: "take the policy only if its serial is at least `N`"},
 			&cli.StringFlag{Name: "bundle", Usage: "verify this Sigstore bundle `FILE` for IMAGE, a digest, with no network at all"},
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
 			&cli.StringFlag{Name: "recheck", Usage: "check the data folders again at their source: `MODE` none, listing or content", Value: "none"},
@@ -36,11 +39,8 @@ func keyFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "key", Usage: "public key `REF`, repeatable: a PEM file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"}
 }
 
-// maxKey bounds a public key file, maxPolicy a policy.
-const (
-	maxKey    = 64 << 10
-	maxPolicy = 1 << 20
-)
+// maxKey bounds a public key file.
+const maxKey = 64 << 10
 
 func verifyImage(j *job) error {
 	format, err := j.format("text", "json", "markdown")
@@ -97,15 +97,8 @@ func (j *job) verifyInput() (verify.Input, error) {
 	if in.RecheckMode, err = policy.ParseMode(j.c.String("recheck")); err != nil {
 		return in, err
 	}
-	if file := j.c.String("policy"); file != "" {
-		data, err := readSmall(file, maxPolicy)
-		if err != nil {
-			return in, err
-		}
-		in.Policy, err = policy.Parse(file, data, func(key string) ([]byte, error) { return readSmall(key, maxKey) })
-		if err != nil {
-			return in, err
-		}
+	if in.Policy, err = j.policy(in.Now); err != nil {
+		return in, err
 	}
 	keys, err := j.publicKeys()
 	if err != nil {

@@ -69,3 +69,8 @@ func (v Verifier) Made(s Signer) bool { return s.Fingerprint == v.Fingerprint() 
 
 // IsIdentity tells whether an identity is pinned, and no key.
 func (v Verifier) IsIdentity() bool { return false }
+
+// OpenBlob is a stub until the real one is merged.
+func (t Trust) OpenBlob(bundle, blob []byte) (Signer, error) {
+	return Signer{}, provenance.Misuse("", "not yet")
+}

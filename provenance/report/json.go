@@ -27,6 +27,8 @@ type decision struct {
 	Time        time.Time           `json:"time"`
 	Findings    []verify.Finding    `json:"findings"` // why it is not accepted
 	Warnings    []verify.Finding    `json:"warnings"`
+	Rules       []verify.Outcome    `json:"rules"`
+	Others      []verify.Other      `json:"others"`      // other attestations that the policy asks for
 	Attestation *verify.Attestation `json:"attestation"` // what was judged; null: nothing by a believed builder
 }
 
@@ -44,7 +46,7 @@ type policy struct {
 // JSON writes a decision for machines, in the shape that spec/policy-v1.md describes.
 func JSON(w io.Writer, r verify.Result) error {
 	d := decision{Version: Version, Verdict: r.Verdict, Summary: summary(r), Image: image{r.Repository, r.Reference, r.Image},
-		Recheck: r.Recheck, Time: r.Time.UTC(), Findings: notNil(r.Findings), Warnings: notNil(r.Warnings), Attestation: r.Attestation}
+		Recheck: r.Recheck, Time: r.Time.UTC(), Findings: notNil(r.Findings), Warnings: notNil(r.Warnings), Rules: notNil(r.Rules), Others: notNil(r.Others), Attestation: r.Attestation}
 	if r.PolicyName != "" {
 		d.Policy = &policy{r.PolicyName, r.PolicyDigest}
 	}

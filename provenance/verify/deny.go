@@ -15,7 +15,7 @@ func (d *decider) denials(e *examined) []expectation {
 	if d.in.Policy.Deny == nil {
 		return nil
 	}
-	return []expectation{{"deny", policy.When{}, func() []*Finding { return d.denied(e) }, func() []rule.Input { return nil }}}
+	return []expectation{{"deny", always{}, func() []*Finding { return d.denied(e) }, func() []rule.Input { return nil }}}
 }
 
 // denied is everything in the record that the policy withdraws.

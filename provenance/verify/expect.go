@@ -33,7 +33,7 @@ const (
 	Broken    State = "refused"
 	Unknown   State = "undecided"
 	Warned    State = "warned" // it does not hold, or nobody could tell, and it only warns
-	NotTested State = "off"    // the time of the policy for it is over
+	NotTested State = "off"    // its time is over, or it is about signatures and was only tried
 )
 
 // Outcome is what became of one section of the policy.
@@ -56,9 +56,13 @@ func (d *decider) judge(e *examined) {
 	}
 }
 
+func notTested(name string) Outcome {
+	return Outcome{Rule: name, State: NotTested, Inputs: []rule.Input{}, Findings: []Finding{}}
+}
+
 // settle makes the outcome of an expectation.
 func (e *examined) settle(x expectation, now time.Time) {
-	o := Outcome{Rule: x.name, State: NotTested, Inputs: []rule.Input{}, Findings: []Finding{}}
+	o := notTested(x.name)
 	if !x.when.Over(now) {
 		o.Findings = append(o.Findings, collect(x.check()...)...)
 		o.State = stateOf(o.Findings)
@@ -110,7 +114,7 @@ func (d *decider) expectations(e *examined) []expectation {
 		each("databricks", p.Databricks, func(s policy.Databricks) []*Finding { return checkDatabricks(s, r) }, func() []rule.Input { return databricksInputs(r) }),
 		each("metrics", p.Metrics, func(s policy.Metrics) []*Finding { return checkMetrics(s, r.MLflow) }, func() []rule.Input { return metricInputs(r) }),
 		each("model", p.Model, func(s policy.Model) []*Finding { return checkModel(s, r.Model, d.platforms(r.Image)) }, func() []rule.Input { return modelInputs(r) }),
-		[]expectation{{"checks", policy.When{}, func() []*Finding { return checkChecks(p, r, d.in.Now) }, func() []rule.Input { return checkInputs(r) }}},
+		[]expectation{{"checks", always{}, func() []*Finding { return checkChecks(p, r, d.in.Now) }, func() []rule.Input { return checkInputs(r) }}},
 		each("checks", p.Checks, func(s policy.Checks) []*Finding { return checkDemands(s, r) }, func() []rule.Input { return checkInputs(r) }),
 		each("approvals", p.Approvals, func(s policy.Approvals) []*Finding { return checkApprovals(s, r) }, func() []rule.Input { return approvalInputs(r) }),
 		d.otherExpectations(),

@@ -46,7 +46,7 @@ func (d *decider) ageOf(e *examined) []expectation {
 	if most == 0 {
 		return nil
 	}
-	return []expectation{{"maxAge", policy.When{}, func() []*Finding { return e.checkAge(most, d.in.Now) }, func() []rule.Input { return signatureInputs(e) }}}
+	return []expectation{{"maxAge", always{}, func() []*Finding { return e.checkAge(most, d.in.Now) }, func() []rule.Input { return signatureInputs(e) }}}
 }
 
 // checkAge wants the statement signed not longer ago than that. Only a timestamp can prove that. The statement's own clock can

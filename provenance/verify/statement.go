@@ -112,6 +112,7 @@ func (e *examined) parse() *Finding {
 	if e.statement, err = provenance.ParseStatement(e.payload); err != nil {
 		return unread(err)
 	}
+	e.header = e.statement.StatementHeader
 	if found := e.statement.Predicate.BuildDefinition.BuildType; found != provenance.BuildType {
 		return &Finding{Code: "statement.buildType", Expected: provenance.BuildType, Found: found,
 			Detail: "the statement is of another kind of build",
