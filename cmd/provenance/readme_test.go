@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-3480f271/provenance/provenance/verify"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 )
 
 var update = flag.Bool("update", false, "rewrite the README's transcript")
@@ -141,7 +141,7 @@ func TestReadmePolicy(t *testing.T) {
 	}
 	w := &world{t: t, dir: t.TempDir()}
 	w.generate("cosign")
-	policy, err := verify.ParsePolicy("README.md", []byte(text.String()), func(string) ([]byte, error) { return mustRead(t, w.path("cosign.pub")), nil })
+	policy, err := policy.Parse("README.md", []byte(text.String()), func(string) ([]byte, error) { return mustRead(t, w.path("cosign.pub")), nil })
 	if err != nil {
 		t.Fatal(err)
 	}

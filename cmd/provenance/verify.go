@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -42,7 +43,11 @@ func keyFlag() cli.Flag {
 // maxKey bounds a public key file.
 const maxKey = 64 << 10
 
+// memoryGoal is where the garbage collector starts to work harder, in bytes: it keeps a gate that a hostile registry floods small.
+const memoryGoal = 30 << 20
+
 func verifyImage(j *job) error {
+	debug.SetMemoryLimit(memoryGoal)
 	format, err := j.format("text", "json", "markdown")
 	if err != nil {
 		return err
@@ -153,15 +158,13 @@ func (j *job) candidates(in *verify.Input) (*image.Image, error) {
 	}
 	noun := img.Noun()
 	in.Image, in.Repository = noun.Digest, noun.Repository
-	found, err := img.Attestations(j.ctx)
-	in.FetchError = err
-	for _, f := range found {
+	in.FetchError = img.EachAttestation(j.ctx, func(f image.Found) { // what does not open is not kept: a registry can hold much of that
 		c := verify.Candidate{Where: f.Where, Form: f.Form, Err: f.Err}
 		if c.Err == nil {
 			c.Verified, c.Err = in.Trust.Open(f.Bytes)
 		}
 		in.Candidates = append(in.Candidates, c)
-	}
+	})
 	return img, nil
 }
 

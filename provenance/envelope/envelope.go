@@ -31,9 +31,10 @@ import (
 const PayloadType = "application/vnd.in-toto+json"
 
 // Limits of what is opened. A statement names its folders and leaves their manifests outside, so it takes about 3 KB for
-// each, encoded: MaxSize has room for some two thousand folders, and is small enough for many neighbours to be read in turn.
+// each, encoded: MaxSize has room for the largest statement that is read, some fifteen hundred folders, and is small enough for many
+// neighbours to be read in turn.
 const (
-	MaxSize       = 8 << 20 // bytes of an envelope or bundle
+	MaxSize       = 6 << 20 // bytes of an envelope or bundle
 	MaxSignatures = 16      // of one envelope
 	maxDepth      = 64      // of JSON, outside and inside
 )

@@ -31,14 +31,17 @@ func parse(raw []byte) (*parsed, error) {
 	if len(raw) > MaxSize {
 		return nil, fmt.Errorf("the envelope has %d bytes; at most %d are read", len(raw), MaxSize)
 	}
-	var fields map[string]json.RawMessage
+	var fields struct { // and not the payload: it can be large
+		MediaType   json.RawMessage `json:"mediaType"`
+		PayloadType json.RawMessage `json:"payloadType"`
+	}
 	if err := strictjson.Unmarshal(raw, maxDepth, &fields); err != nil {
 		return nil, malformed(err)
 	}
-	if _, isBundle := fields["mediaType"]; isBundle {
+	if fields.MediaType != nil {
 		return parseBundle(raw)
 	}
-	if _, isEnvelope := fields["payloadType"]; isEnvelope {
+	if fields.PayloadType != nil {
 		return parseEnvelope(raw)
 	}
 	return nil, malformed(fmt.Errorf("neither payloadType nor mediaType stands in it"))

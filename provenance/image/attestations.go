@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -9,6 +10,8 @@ import (
 	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 )
 
 // The forms in which an attestation can be attached.
@@ -26,25 +29,37 @@ type Found struct {
 	Err error
 
 	layer v1.Descriptor
+	room  int64 // bytes of memory that are set aside for it
 }
 
 // Attestations reads everything attached to the image that may be an attestation, in both forms and from every place, each
 // content once. What cannot be read is a Found with an error. An error means that nobody knows what is attached; a
 // *LimitError, that it was more, or took longer, than anything honest. What was found until then is returned too.
 func (i *Image) Attestations(ctx context.Context) ([]Found, error) {
+	var all []Found
+	err := i.EachAttestation(ctx, func(f Found) { all = append(all, f) })
+	return all, err
+}
+
+// EachAttestation is [Image.Attestations] for callers that do not keep the bytes: they are given to visit one after the other, in the
+// same order, and only so many are in memory at a time.
+func (i *Image) EachAttestation(ctx context.Context, visit func(Found)) error {
 	ctx, b, cancel := i.limits.begin(ctx, "reading what is attached to "+i.self.digest.String())
 	defer cancel()
 	sh := &shared{image: i, target: i.self.digest}
 	if err := sh.read(ctx); err != nil {
-		return nil, orLimit(ctx, fmt.Errorf("attestations of %s@%s: %w", i.store.name(), i.self.digest, err))
+		return orLimit(ctx, fmt.Errorf("attestations of %s@%s: %w", i.store.name(), i.self.digest, err))
+	}
+	if errors.As(sh.attErr, new(*LimitError)) { // what it lists could be anything, a contradiction, too
+		b.end(fmt.Errorf("the tag %s: %w", attTag(sh.target), sh.attErr))
 	}
 	found := unique(slices.Concat(i.inJournal(ctx, b, sh.journal.entries), i.inAtt(sh)))
 	if what := "what is attached to " + i.self.digest.String(); len(found) > i.limits.layers {
 		found = found[:i.limits.layers]
 		b.end(tooMany(what, i.limits.layers))
 	}
-	i.fetch(ctx, b, found)
-	return found, orLimit(ctx, ctx.Err())
+	i.fetch(ctx, b, found, visit)
+	return orLimit(ctx, ctx.Err())
 }
 
 // inJournal looks into each manifest of the journal, and names what its layers' media types call an attestation. The media
@@ -118,22 +133,49 @@ func unique(found []Found) []Found {
 	})
 }
 
-// fetch reads the attestations. All that is read counts, whatever it turns out to be, and what a list says of sizes does not:
+// fetch reads the attestations and gives each to visit. All that is read counts, whatever it turns out to be, and what a list says of sizes does not:
 // whoever goes beyond the limit makes it undecided what is attached, and cannot choose what is left out.
-func (i *Image) fetch(ctx context.Context, b *budget, found []Found) {
+func (i *Image) fetch(ctx context.Context, b *budget, found []Found, visit func(Found)) {
 	total := newAllowance("what is attached to "+i.self.digest.String(), i.limits.total)
 	total.exceeded = b.end
-	_ = inParallel(ctx, len(found), func(ctx context.Context, n int) error {
-		if found[n].Err == nil {
-			found[n].Bytes, found[n].Err = i.fetchOne(ctx, found[n], total)
-		}
-		return nil
-	})
+	space := semaphore.NewWeighted(i.limits.attestation)
+	done := make([]chan struct{}, len(found))
 	for n := range found {
-		if found[n].Err == nil && found[n].Bytes == nil {
-			found[n].Err = fmt.Errorf("%s was not read: %w", found[n].Where, orLimit(ctx, ctx.Err()))
-		}
+		done[n] = make(chan struct{})
 	}
+	go i.fetchInOrder(ctx, found, total, space, done)
+	for n := range found {
+		<-done[n]
+		visit(found[n])
+		space.Release(found[n].room)
+		found[n].Bytes = nil
+	}
+}
+
+// fetchInOrder reads several attestations at a time. Room for each is taken in their order, which is that in which it is given back: so
+// the first of those that are waited for always has its room.
+func (i *Image) fetchInOrder(ctx context.Context, found []Found, total *allowance, space *semaphore.Weighted, done []chan struct{}) {
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for n := range found {
+		f := &found[n]
+		room := min(max(f.layer.Size, 1), i.limits.attestation)
+		switch {
+		case f.Err != nil:
+		case space.Acquire(ctx, room) != nil:
+			f.Err = fmt.Errorf("%s was not read: %w", f.Where, orLimit(ctx, ctx.Err()))
+		default:
+			f.room = room
+			group.Go(func() error {
+				defer close(done[n])
+				f.Bytes, f.Err = i.fetchOne(ctx, *f, total)
+				return nil
+			})
+			continue
+		}
+		close(done[n])
+	}
+	_ = group.Wait()
 }
 
 // fetchOne reads one attestation.

@@ -143,6 +143,12 @@ func TestLimits(t *testing.T) {
 			}
 			return isReferrers(r)
 		}, "300ms"},
+		{".att is endless", true, limits{manifest: 10_000}, func(w http.ResponseWriter, r *http.Request) bool {
+			if isAtt(r) {
+				endless(w, "x")
+			}
+			return isAtt(r)
+		}, "10000 bytes"},
 		{"a blob that trickles", true, limits{wait: 300 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) bool {
 			if isBlob(r) {
 				for r.Context().Err() == nil {
@@ -272,12 +278,6 @@ func TestBrokenNeighbours(t *testing.T) {
 		{".att is nonsense", limits{}, body(isAtt, "nonsense"), "not valid", FormBundle},
 		{".att is both image and index", limits{}, body(isAtt, `{"layers":[{"mediaType":"a","size":1,"digest":"sha256:`+strings.Repeat("a", 64)+
 			`"}],"manifests":[{"mediaType":"a","size":1,"digest":"sha256:`+strings.Repeat("a", 64)+`"}]}`), "neither clearly", FormBundle},
-		{".att is endless", limits{manifest: 10_000}, func(w http.ResponseWriter, r *http.Request) bool {
-			if isAtt(r) {
-				endless(w, "x")
-			}
-			return isAtt(r)
-		}, "10000 bytes", FormBundle},
 		{"a blob has other bytes", limits{}, bodyOf(attachment(1).Envelope, strings.Repeat("x", len(attachment(1).Envelope))), "other bytes", FormBundle},
 		{"a blob is shorter", limits{}, bodyOf(attachment(1).Envelope, "x"), "other bytes", FormBundle},
 		{"a blob is longer", limits{}, bodyOf(attachment(1).Envelope, string(attachment(1).Envelope)+"x"), "longer than", FormBundle},

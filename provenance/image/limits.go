@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -55,13 +56,13 @@ var defaultLimits = limits{
 	manifest:    4 << 20,
 	referrer:    512 << 10,
 	metadata:    64 << 20,
-	page:        8 << 20,
+	page:        4 << 20,
 	pages:       200,
 	referrers:   1000,
 	tags:        200_000,
 	layers:      1000,
 	members:     500,
-	attestation: 8 << 20,
+	attestation: 6 << 20,
 	total:       64 << 20,
 	wait:        2 * time.Minute,
 	stall:       3 * time.Minute,
@@ -130,6 +131,22 @@ func readAll(r io.Reader, limit int64, what string) ([]byte, error) {
 		return nil, err
 	}
 	return data, nil
+}
+
+// readSized is readAll for content of a size that somebody said: it takes that much memory at once, and not twice as much in steps.
+func readSized(r io.Reader, size, limit int64, what string) ([]byte, error) {
+	if size < 0 || size > limit {
+		return readAll(r, limit, what)
+	}
+	data := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := data.ReadFrom(io.LimitReader(r, limit+1))
+	if err == nil && int64(data.Len()) > limit {
+		err = tooLarge(what, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data.Bytes(), nil
 }
 
 // cappedReader hands out at most left bytes and then fails with err, unless the end is reached first.

@@ -63,5 +63,5 @@ func readBlob(ctx context.Context, s store, d v1.Descriptor, limit int64, a *all
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	defer rc.Close()
-	return readAll(meteredReader{rc, a}, limit, what)
+	return readSized(meteredReader{rc, a}, d.Size, limit, what)
 }
