@@ -148,7 +148,7 @@ func results(t testing.TB) map[string]verify.Result {
 // renderers are the formats of a decision, by the golden file's ending.
 var renderers = map[string]func(io.Writer, verify.Result) error{
 	"txt":  func(w io.Writer, r verify.Result) error { return Text(w, r, Options{}) },
-	"json": JSON, "md": Markdown,
+	"json": JSON, "md": Markdown, "xml": JUnit,
 }
 
 func TestGolden(t *testing.T) {
