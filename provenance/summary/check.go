@@ -84,7 +84,7 @@ func (s Summary) checkPolicy(w Want) *Problem {
 	}
 	var wanted, found []string
 	for _, d := range w.PolicyDigests {
-		wanted = append(wanted, d.String())
+		wanted = append(wanted, orNothing(d.String()))
 	}
 	for _, d := range s.Policy.Digest {
 		found = append(found, d.String())
