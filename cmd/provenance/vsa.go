@@ -32,7 +32,7 @@ func vsaFlags() []cli.Flag {
 	}
 }
 
-// summarizer signs what was decided, and attaches it to the image.
+// summarizer signs what was decided, and attaches it to the image. A nil one does nothing.
 type summarizer struct {
 	*job
 	verifier string
@@ -187,7 +187,7 @@ func inputAttestations(in verify.Input, r verify.Result) (inputs []summary.Descr
 	accepted := r.Attestation
 	for _, c := range in.Candidates {
 		v := c.Verified
-		if c.Err != nil || v.Signer().Fingerprint != accepted.Signer.Fingerprint || provenance.SumSHA256(v.Payload()) != accepted.Statement {
+		if c.Err != nil || v.IsZero() || v.Signer().Fingerprint != accepted.Signer.Fingerprint || provenance.SumSHA256(v.Payload()) != accepted.Statement {
 			continue
 		}
 		inputs = append(inputs, summary.Descriptor{URI: summary.ResourceURI(r.Repository, v.Digest()), Digest: provenance.Digests(v.Digest())})
