@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/image"
 	"github.com/seed-3480f271/provenance/provenance/sign"
 	"github.com/seed-3480f271/provenance/provenance/summary"
@@ -102,6 +103,7 @@ func (s *summarizer) attach(img *image.Image, in verify.Input, r verify.Result) 
 	if s.keyErr != nil {
 		return nil, s.keyErr
 	}
+	s.warnOfOneKey(in)
 	passed, err := s.summary(in, r)
 	if err != nil {
 		return nil, err
@@ -118,6 +120,14 @@ func (s *summarizer) attach(img *image.Image, in verify.Input, r verify.Result) 
 		return nil, err
 	}
 	return payload, s.attachSigned(img, s.key, signed, summary.PredicateType)
+}
+
+// warnOfOneKey tells when whoever signs builds can sign summaries, too: then a summary is worth no more than the build's own word.
+func (s *summarizer) warnOfOneKey(in verify.Input) {
+	mine := s.key.Fingerprint()
+	if slices.ContainsFunc(in.Trust.Verifiers, func(v envelope.Verifier) bool { return v.Fingerprint() == mine }) {
+		s.say("warning: the key of the verification summary speaks for builds, too: the build could sign a summary itself\nhint: sign with a key that only this gate can use")
+	}
 }
 
 // unsigned is the error of an accepted image without its summary. It is neither a refusal nor a mistake of the caller any more.

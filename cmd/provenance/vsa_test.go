@@ -78,7 +78,7 @@ func TestSummaryOfAnAcceptedImage(t *testing.T) {
 	}
 	w.env["VSA_KEY"] = string(mustRead(t, w.path("other.key")))
 	r := w.must(statusDone, w.vsaArgs(w.ref, "env://VSA_KEY", "--vsa-verifier", "https://example.com/gate", "--format", "json")...)
-	if codes := w.codes(r); len(codes) != 0 || !strings.Contains(r.stderr, "signed a verification summary with env://VSA_KEY") {
+	if codes := w.codes(r); len(codes) != 0 || !strings.Contains(r.stderr, "signed a verification summary with env://VSA_KEY") || strings.Contains(r.stderr, "warning") {
 		t.Errorf("findings %v\n%s", codes, r.stderr)
 	}
 	found := w.summaries(w.ref, "other")
@@ -147,7 +147,10 @@ func TestOnlyAcceptedImagesGetASummary(t *testing.T) {
 func TestSummariesAreNeighbours(t *testing.T) {
 	w := newWorld(t, "referrers")
 	w.must(statusDone, w.recordArgs()...)
-	w.must(statusDone, w.vsaArgs(w.ref, "cosign.key")...)
+	const warning = "warning: the key of the verification summary speaks for builds, too"
+	if r := w.must(statusDone, w.vsaArgs(w.ref, "cosign.key")...); !strings.Contains(r.stderr, warning) {
+		t.Errorf("no warning of a key for both: %s", r.stderr)
+	}
 	if found := w.summaries(w.ref, "cosign"); len(found) != 2 {
 		t.Fatalf("the summary is there in the forms %v", found)
 	}
