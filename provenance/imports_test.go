@@ -19,6 +19,7 @@ var importRules = []struct {
 }{
 	{"", append([]string{"net/http"}, clouds...)},
 	{"/envelope", append(rooms("storage", "source", "sign", "image"), clouds...)},
+	{"/summary", append(append(rooms("storage", "source", "sign", "image", "envelope", "verify", "report"), "net/http"), clouds...)},
 	{"/verify", append(rooms("storage", "source", "sign", "image"), clouds...)},
 	{"/report", append(rooms("storage", "source", "sign", "image"), clouds...)},
 	{"/source", rooms("sign", "envelope")},

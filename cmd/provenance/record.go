@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -92,7 +90,7 @@ func record(j *job) error {
 	if r.workers, err = workers(r.cfg.Workers); err != nil {
 		return err
 	}
-	key := r.loadKey()
+	key := r.loadKey(r.cfg.Key)
 	if err := r.askSources(); err != nil {
 		return err
 	}
@@ -125,24 +123,6 @@ func (cfg config) check(dryRun bool) error {
 		return provenance.Misuse("leave one of them out", "--dry-run signs nothing, so there is no --bundle to write")
 	}
 	return cfg.checkServices()
-}
-
-// loadKey starts to load the signing key, which takes a tenth of a second on purpose, and returns how to wait for it.
-func (r *recorder) loadKey() func() (*sign.Key, error) {
-	type loaded struct {
-		key *sign.Key
-		err error
-	}
-	done := make(chan loaded, 1)
-	if r.cfg.Key == "" {
-		done <- loaded{}
-	} else {
-		go func() {
-			key, err := sign.Load(r.ctx, r.cfg.Key, sign.Options{Getenv: r.getenv, Password: r.password})
-			done <- loaded{key, err}
-		}()
-	}
-	return func() (*sign.Key, error) { l := <-done; return l.key, l.err }
 }
 
 // statement builds the statement and takes a last look at it, and at what will lie beside it, for secrets.
@@ -212,13 +192,7 @@ func (r *recorder) attach(statement provenance.Statement, payload []byte) error 
 	if err := r.keep(payload, signed.Bundle, stored); err != nil {
 		return err
 	}
-	err = r.image.Attach(r.ctx, image.Attachment{
-		Bundle: signed.Bundle, Envelope: signed.Envelope, PredicateType: provenance.PredicateType, Blobs: stored,
-	})
-	if err != nil {
-		return err
-	}
-	if err := r.readBack(signed); err != nil {
+	if err := r.attachSigned(r.image, r.key, signed, provenance.PredicateType, stored...); err != nil {
 		return err
 	}
 	r.point()
@@ -285,32 +259,6 @@ func openRecord(data []byte, key envelope.Verifier) (provenance.Record, error) {
 	return provenance.Read(statement)
 }
 
-// readBack asks the registry for what was attached: both forms must be there, and open with the key.
-func (r *recorder) readBack(signed sign.Signed) error {
-	found, err := r.image.Attestations(r.ctx)
-	if err != nil {
-		return fmt.Errorf("read back what was attached: %w", err)
-	}
-	want, err := envelope.Open(signed.Bundle, r.key.Verifier())
-	if err != nil {
-		return err
-	}
-	missing := map[string]bool{envelope.FormBundle: true, envelope.FormATT: true}
-	for _, f := range found {
-		if f.Err != nil {
-			continue
-		}
-		if got, err := envelope.Open(f.Bytes, r.key.Verifier()); err == nil && string(got.Payload()) == string(want.Payload()) {
-			delete(missing, f.Form)
-		}
-	}
-	if len(missing) > 0 {
-		return provenance.WithHint(errors.New("the attestation was attached, but reading it back does not find it in both forms"),
-			"run again: it completes what is missing; if this repeats, the registry does not keep what it accepts")
-	}
-	return nil
-}
-
 // finish writes the files that were asked for and says what was done.
 func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte, again bool) error {
 	if r.cfg.State != "" { // nothing has to be resumed any more
@@ -349,10 +297,10 @@ var secretVariables = []string{passwordVariable, "DATABRICKS_TOKEN", "SYSTEM_ACC
 	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"}
 
 // secrets are the values that the last look searches for.
-func (r *recorder) secrets() []string {
+func (j *job) secrets() []string {
 	var values []string
 	for _, name := range secretVariables {
-		if value := r.getenv(name); value != "" {
+		if value := j.getenv(name); value != "" {
 			values = append(values, value)
 		}
 	}

@@ -21,7 +21,7 @@ func verifyCommand(p process) *cli.Command {
 		Name:      "verify",
 		Usage:     "the gate: accept an image, or refuse it with every reason",
 		ArgsUsage: "IMAGE",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			keyFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "policy `FILE`"},
 			&cli.StringFlag{Name: "policy-digest", Usage: "take the policy only if its file has this `DIGEST`, sha256:HEX"},
@@ -30,8 +30,8 @@ func verifyCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "bundle", Usage: "verify this Sigstore bundle `FILE` for IMAGE, a digest, with no network at all"},
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
 			&cli.StringFlag{Name: "recheck", Usage: "check the data folders again at their source: `MODE` none, listing or content", Value: "none"},
-			workersFlag(), cloudFlag(), formatFlag("text", "json", "markdown"),
-		},
+			workersFlag(), cloudFlag(), formatFlag(verdictFormats...),
+		}, vsaFlags()...),
 		Action: p.action(1, verifyImage),
 	}
 }
@@ -46,9 +46,12 @@ const maxKey = 64 << 10
 // memoryGoal is where the garbage collector starts to work harder, in bytes: it keeps a gate that a hostile registry floods small.
 const memoryGoal = 30 << 20
 
+// verdictFormats are those of a verdict; the exit status is the same in each.
+var verdictFormats = []string{"text", "json", "markdown", "junit"}
+
 func verifyImage(j *job) error {
 	debug.SetMemoryLimit(memoryGoal)
-	format, err := j.format("text", "json", "markdown")
+	format, err := j.format(verdictFormats...)
 	if err != nil {
 		return err
 	}
@@ -59,8 +62,15 @@ func verifyImage(j *job) error {
 	if err != nil {
 		return err
 	}
+	vsa, err := j.summarizer(in)
+	if err != nil {
+		return err
+	}
 	img, err := j.candidates(&in)
 	if err != nil {
+		return err
+	}
+	if err := vsa.ready(); err != nil {
 		return err
 	}
 	if img != nil {
@@ -69,6 +79,9 @@ func verifyImage(j *job) error {
 	}
 	result := verify.Decide(j.ctx, in)
 	if err := j.printVerdict(format, result); err != nil {
+		return err
+	}
+	if err := vsa.conclude(img, in, result); err != nil {
 		return err
 	}
 	return verdictStatus(result.Verdict)
@@ -80,6 +93,8 @@ func (j *job) printVerdict(format string, result verify.Result) error {
 		return report.JSON(j.Stdout, result)
 	case "markdown":
 		return report.Markdown(j.Stdout, result)
+	case "junit":
+		return report.JUnit(j.Stdout, result)
 	}
 	return report.Text(j.Stdout, result, report.Options{Color: j.color})
 }

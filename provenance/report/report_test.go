@@ -16,6 +16,8 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/verify"
+	policies "github.com/seed-3480f271/provenance/provenance/verify/policy"
+	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -113,6 +115,11 @@ func results(t testing.TB) map[string]verify.Result {
 	accepted.Attestation.Rechecks = []verify.Rechecked{{URI: "a", Mode: verify.RecheckListing}, {URI: "b", Mode: verify.RecheckListing}}
 	accepted.Warnings = []verify.Finding{{Code: "signature.key", Detail: "no pinned key verifies its signature", Where: "referrer sha256:bb"}}
 
+	accepted.Rules = []verify.Outcome{{Rule: "source", State: verify.Holds, Inputs: []rule.Input{{Path: "commit.ref", Value: "refs/heads/main", Basis: provenance.Declared}}, Findings: []verify.Finding{}},
+		{Rule: "rule.weekdays", State: verify.NotTested, Inputs: []rule.Input{}, Findings: []verify.Finding{}}}
+	accepted.Others = []verify.Other{{Name: "tests", PredicateType: "https://in-toto.io/attestation/test-result/v0.1", Signer: envelope.Signer{Name: "tests.pub", Fingerprint: "sha256:aa"},
+		Statement: digest(t, provenance.SHA256, "77"), SignedAt: time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC), Where: []string{"referrer sha256:cc"}}}
+
 	refused := base
 	refused.Verdict, refused.Attestation, refused.Recheck = verify.Refused, attestation(t), verify.RecheckContent
 	refused.Attestation.Record.Commit.Dirty = true
@@ -148,7 +155,7 @@ func results(t testing.TB) map[string]verify.Result {
 // renderers are the formats of a decision, by the golden file's ending.
 var renderers = map[string]func(io.Writer, verify.Result) error{
 	"txt":  func(w io.Writer, r verify.Result) error { return Text(w, r, Options{}) },
-	"json": JSON, "md": Markdown,
+	"json": JSON, "md": Markdown, "xml": JUnit,
 }
 
 func TestGolden(t *testing.T) {
@@ -401,5 +408,47 @@ func TestSizes(t *testing.T) {
 		if got := size(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
+	}
+}
+
+// trials are what a policy makes of a statement.
+func trials() map[string]verify.Trial {
+	broken := verify.Finding{Code: "metric.auc", Detail: "the metric auc of MLflow run 4be1 is out of bounds", Expected: ">= 0.82", Found: "0.8123", Basis: provenance.Reported, Hint: "train it again"}
+	warned := verify.Finding{Code: "source.branch", Detail: "the commit is from another branch", Expected: "release", Found: "refs/heads/main"}
+	return map[string]verify.Trial{"trial-refused": {Verdict: verify.Refused, PolicyName: "release.yaml", Against: "statement.json", Findings: []verify.Finding{broken}, Warnings: []verify.Finding{warned},
+		Rules: []verify.Outcome{
+			{Rule: "maxAge", State: verify.NotTested, Inputs: []rule.Input{}, Findings: []verify.Finding{}},
+			{Rule: "source", State: verify.Warned, Inputs: []rule.Input{{Path: "commit.ref", Value: "refs/heads/main", Basis: provenance.Declared}}, Findings: []verify.Finding{warned}},
+			{Rule: "metrics", State: verify.Broken, Inputs: []rule.Input{{Path: "mlflow.metrics auc", Value: "0.8123", Basis: provenance.Reported}, {Path: "signer", Value: "nothing"}}, Findings: []verify.Finding{broken}}}},
+		"trial-undecided": {Verdict: verify.Undecided, PolicyName: "release.yaml", Against: "statement.json", Findings: []verify.Finding{{Code: "data.newest", Detail: "nobody says it", Undecided: true}}}}
+}
+
+// TestTrials: what a policy makes of a statement, for people and machines.
+func TestTrials(t *testing.T) {
+	for name, trial := range trials() {
+		for format, write := range map[string]func(io.Writer, verify.Trial) error{
+			"txt":  func(w io.Writer, r verify.Trial) error { return TrialText(w, r, Options{}) },
+			"json": TrialJSON,
+		} {
+			var out bytes.Buffer
+			if err := write(&out, trial); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, name+"."+format, out.String())
+		}
+	}
+}
+
+// TestPolicies: what is in a policy, for people and machines.
+func TestPolicies(t *testing.T) {
+	p := &policies.Policy{Name: "release.yaml", Serial: 7, Expires: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Builders: []policies.Builder{{ID: "https://dev.azure.com/a"}},
+		MaxAge: time.Hour, Source: []policies.Source{{}}, Recheck: policies.RecheckListing, Attestations: []policies.Attestation{{Name: "tests"}}, Rules: []policies.Rule{{Name: "weekdays"}},
+		Deny: []policies.Denied{{}, {}}}
+	for format, write := range map[string]func(io.Writer, *policies.Policy) error{"txt": PolicyText, "json": PolicyJSON} {
+		var out bytes.Buffer
+		if err := write(&out, p); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, "policy."+format, out.String())
 	}
 }

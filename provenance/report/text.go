@@ -1,7 +1,7 @@
-// Package report shows decisions and records: as text, JSON and Markdown, all from the same values.
+// Package report shows decisions and records: as text, JSON, Markdown and JUnit, all from the same values.
 //
 // Commit messages, run names and folder names are foreign text. Whatever this package writes goes through [Safe]; JSON
-// writes "#" as \u0023; Markdown escapes its own markup.
+// writes "#" as \u0023; Markdown and JUnit escape their own markup.
 package report
 
 import (

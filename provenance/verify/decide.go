@@ -85,7 +85,7 @@ type Attestation struct {
 	Times     []envelope.Time   `json:"times,omitempty"`    // when it was signed, as those say whom the trusted root names; the earliest first
 	Logged    bool              `json:"logged,omitempty"`   // a transparency log that the trusted root names has the signature
 	Rechecks  []Rechecked       `json:"rechecks,omitempty"` // in the order of Record.Data; none when nothing was asked
-	Digest    provenance.Digest `json:"digest"`             // sha256 of the bundle or envelope that was opened first
+	Digest    provenance.Digest `json:"digest,omitzero"`    // sha256 of the bundle or envelope that was opened first
 }
 
 // Result is a decision, and everything that explains it.
@@ -164,6 +164,9 @@ func (d *decider) conclude(result *Result, statements, valid []*examined, neighb
 func reasons(statements, valid []*examined, neighbours []Finding) (findings, warnings []Finding) {
 	closest := valid
 	if len(valid) == 0 {
+		closest = slices.DeleteFunc(slices.Clone(statements), (*examined).someOtherKind)
+	}
+	if len(closest) == 0 {
 		closest = statements
 	}
 	for _, e := range statements {

@@ -56,7 +56,7 @@ func (e *examined) checkAge(most time.Duration, now time.Time) []*Finding {
 		return []*Finding{e.untimedFinding("the policy asks for a maximum age")}
 	}
 	oldest, said := e.signedAt(), "by its timestamp"
-	if own := e.record.Pipeline.Finished; !own.IsZero() && own.Before(oldest.Add(-skew)) {
+	if own := e.record.Pipeline.Finished; !own.IsZero() && e.ownClockIsOlder(own) {
 		oldest, said = own, "by its own clock"
 	}
 	return []*Finding{tooOld("the statement", "signature.age", oldest, said, most, now)}

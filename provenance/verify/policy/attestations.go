@@ -2,11 +2,13 @@ package policy
 
 import (
 	"net/url"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
+	"github.com/seed-3480f271/provenance/provenance/summary"
 )
 
 // Predicate types that have keys of their own in a policy.
@@ -64,7 +66,7 @@ func (r *reader) vsa(a *Attestation) setter {
 		return r.mapping(n, "vsa", map[string]setter{
 			"policies": r.list("policies", r.text("a policy", r.sha256(&a.VSA.Policies))),
 			"verifier": r.text("verifier", keep(&a.VSA.Verifier)),
-			"levels":   r.list("levels", r.text("a level", r.word(&a.VSA.Levels))),
+			"levels":   r.list("levels", r.text("a level", r.level(&a.VSA.Levels))),
 		})
 	}
 }
@@ -80,8 +82,12 @@ func (r *reader) sha256(to *[]provenance.Digest) func(string, *yaml.Node) error 
 	}
 }
 
-func (r *reader) word(to *[]string) func(string, *yaml.Node) error {
-	return func(s string, _ *yaml.Node) error {
+// level reads a level of a verification summary: one of SLSA's, or one of the team's own.
+func (r *reader) level(to *[]string) func(string, *yaml.Node) error {
+	return func(s string, n *yaml.Node) error {
+		if strings.HasPrefix(s, "SLSA_") && !summary.KnownLevel(s) {
+			return r.errorAt(n, "such as SLSA_BUILD_LEVEL_1", "%q is no level of SLSA", clip(s))
+		}
 		*to = append(*to, s)
 		return nil
 	}

@@ -146,6 +146,7 @@ func TestPolicyErrors(t *testing.T) {
 		"version: 1\nattestations: [{name: x, type: 'https://a/b', keys: [good.pub]}, {name: x, type: 'https://a/b', keys: [good.pub]}]":        `the attestation "x" is listed twice`,
 		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v1', keys: [good.pub], vsa: {}}]":                    "vsa is empty",
 		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v1', keys: [good.pub], vsa: {policies: [sha1:aa]}}]": `"sha1:aa" is no sha256 digest`,
+		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v1', keys: [good.pub], vsa: {levels: [SLSA_BUILD_LEVEL_9]}}]": `"SLSA_BUILD_LEVEL_9" is no level of SLSA`,
 		"version: 1\nattestations: [{name: x, type: 'https://a/b', keys: [good.pub], from: 2027-02-01, until: 2027-01-01}]":                     "the attestation x is never in force",
 		"version: 1\nrules: [{name: a, expression: 'true'}]":                                                                                    "p.yaml:2:9: a rule lacks its name, its expression or its message",
 		"version: 1\nrules: [{name: 1a, expression: 'true'}]":                                                                                   `p.yaml:2:16: "1a" is no name for a rule`,
