@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bytes"
 	"cmp"
 	"crypto"
 	"crypto/x509"
@@ -162,6 +163,9 @@ func (r *TrustedRoot) readEntry(raw *protorekor.TransparencyLogEntry, log *root.
 	if err != nil {
 		return time.Time{}, err
 	}
+	if err := checkAbout(entry, o); err != nil {
+		return time.Time{}, err
+	}
 	times, err := verify.VerifyTlogEntry(&entity{content: o.content, by: o.by, entry: entry}, believed{r.material, o.by}, 1, true)
 	if err != nil {
 		return time.Time{}, err
@@ -170,6 +174,20 @@ func (r *TrustedRoot) readEntry(raw *protorekor.TransparencyLogEntry, log *root.
 		return times[0].Time, nil
 	}
 	return time.Time{}, checkOpen(log, stamps)
+}
+
+// checkAbout tells whether an entry is about this signature and its signer. The library asks that only of some kinds of entries.
+func checkAbout(entry *tlog.Entry, o observed) error {
+	if err := tlog.ValidateEntry(entry); err != nil {
+		return err
+	}
+	if !bytes.Equal(entry.Signature(), o.signature) {
+		return errors.New("it is about another signature")
+	}
+	if !o.by.CompareKey(entry.PublicKey(), nil) {
+		return errors.New("it is about another signer")
+	}
+	return nil
 }
 
 // checkOpen tells whether a log could still have taken in a signature of which it says no time. When its key was withdrawn,
