@@ -6,11 +6,13 @@
 //
 // (https://github.com/secure-systems-lab/dsse/blob/master/protocol.md). It is found in two forms: alone, as the layers of
 // cosign's .att tags hold it, or inside a Sigstore bundle, version 0.1 to 0.3
-// (https://docs.sigstore.dev/about/bundle/). [Open] reads both, checks the signature with keys that the caller pins, and
-// answers with a [Verified], which nothing else can make.
+// (https://docs.sigstore.dev/about/bundle/). [Trust.Open] reads both, checks the signature with keys and identities that the
+// caller pins, and answers with a [Verified], which nothing else can make.
 //
-// What Open does not look at: transparency log entries and timestamps of a bundle, which say when a signature was made, not
-// by whom; and key ids and hints, which anybody can write. Those only help to word a refusal.
+// A key speaks for itself. An identity is what a certificate in a bundle says, and counts when an authority of the trusted
+// root issued the certificate and somebody whom the trusted root names saw the signature while it was valid. Timestamps and
+// transparency log entries say when a signature was there, not by whom, and are believed of nobody else. Key ids and hints,
+// which anybody can write, only help to word a refusal.
 //
 // The package has no network, and reads no files.
 package envelope
@@ -18,9 +20,12 @@ package envelope
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
@@ -46,8 +51,12 @@ const (
 	CodePayloadType = "envelope.payloadType"  // not an in-toto statement
 	CodeUnsigned    = "envelope.unsigned"     // no signature at all
 	CodeKey         = "signature.key"         // signed, but by none of the pinned keys, as far as one can tell
-	CodeInvalid     = "signature.invalid"     // it names a pinned key, but that key did not sign these bytes
-	CodeCertificate = "signature.certificate" // signed by a certificate, and only keys are pinned
+	CodeInvalid     = "signature.invalid"     // it names a pinned key or a certificate, whose key did not sign these bytes
+	CodeCertificate = "signature.certificate" // a certificate that cannot count: no identity is pinned, there is no trusted root, or it is not for signing
+	CodeIdentity    = "signature.identity"    // a certificate of another issuer or subject than the pinned ones
+	CodeAuthority   = "signature.authority"   // no authority of the trusted root that was valid then issued the certificate
+	CodeTime        = "signature.time"        // no believed time of a certificate's signature, or one outside of its validity
+	CodeLog         = "signature.log"         // a log of the trusted root does not have what it should have
 )
 
 // The two forms of an envelope, as [Verified.Form] says them.
@@ -70,6 +79,7 @@ type Verified struct {
 	signer  Signer
 	form    string
 	digest  provenance.Digest
+	seen    sightings
 }
 
 // IsZero tells whether v did not come from [Open].
@@ -78,7 +88,7 @@ func (v Verified) IsZero() bool { return v.form == "" }
 // Payload is a copy of the signed bytes.
 func (v Verified) Payload() []byte { return bytes.Clone(v.payload) }
 
-// Signer is the pinned key that signed.
+// Signer is the pinned key or identity that signed.
 func (v Verified) Signer() Signer { return v.signer }
 
 // Form is [FormBundle] or [FormATT].
@@ -87,19 +97,18 @@ func (v Verified) Form() string { return v.form }
 // Digest is the sha256 of the bytes that were opened.
 func (v Verified) Digest() provenance.Digest { return v.digest }
 
+// Open is [Trust.Open] without a trusted root: keys count, and certificates do not.
+func Open(raw []byte, verifiers ...Verifier) (Verified, error) {
+	return Trust{Verifiers: verifiers}.Open(raw)
+}
+
 // Open checks that raw is a DSSE envelope or a Sigstore bundle around one, that it holds an in-toto statement, and that one of
 // the verifiers made one of its signatures.
 //
 // What does not hold is a *[provenance.Refused] with one of the codes of this package. No verifier at all is a
 // *[provenance.Misused]. Bytes beyond [MaxSize] or [MaxSignatures] are any other error: nobody looked at them.
-func Open(raw []byte, verifiers ...Verifier) (Verified, error) {
-	return Trust{Verifiers: verifiers}.Open(raw)
-}
-
-// Open is the function [Open], with a trusted root.
 func (t Trust) Open(raw []byte) (Verified, error) {
-	verifiers := t.Verifiers
-	if err := checkVerifiers(verifiers); err != nil {
+	if err := t.check(); err != nil {
 		return Verified{}, err
 	}
 	p, err := parse(raw)
@@ -109,24 +118,28 @@ func (t Trust) Open(raw []byte) (Verified, error) {
 	if err := p.checkKind(); err != nil {
 		return Verified{}, err
 	}
-	signer, err := p.findSigner(verifiers)
+	signer, seen, err := t.findSigner(p.signed())
 	if err != nil {
 		return Verified{}, err
 	}
 	if err := strictjson.Check(p.envelope.Payload, maxDepth); err != nil {
 		return Verified{}, provenance.Refuse(CodeMalformed, "", "the payload that %s signed is not sound JSON: %.200s", signer.Name, err)
 	}
-	return Verified{p.envelope.Payload, signer, p.form, provenance.SumSHA256(raw)}, nil
+	return Verified{p.envelope.Payload, signer, p.form, provenance.SumSHA256(raw), seen}, nil
 }
 
-func checkVerifiers(verifiers []Verifier) error {
-	if len(verifiers) == 0 {
+// check tells whether t can decide anything.
+func (t Trust) check() error {
+	if len(t.Verifiers) == 0 {
 		return provenance.Misuse("name a public key", "there is no key to check the signature with")
 	}
-	for _, v := range verifiers {
-		if len(v.schemes) == 0 {
+	for _, v := range t.Verifiers {
+		if !v.isKey() && !v.IsIdentity() {
 			return provenance.Misuse("", "the key %q was never parsed", v.Name)
 		}
+	}
+	if t.Root != nil && t.Root.material == nil {
+		return provenance.Misuse("", "the trusted root %q was never parsed", t.Root.Name)
 	}
 	return nil
 }
@@ -137,8 +150,6 @@ func (p *parsed) checkKind() error {
 	switch {
 	case e.PayloadType != PayloadType:
 		return provenance.Refuse(CodePayloadType, "", "the envelope holds %.80q, not an in-toto statement (%s)", e.PayloadType, PayloadType)
-	case p.certificate:
-		return provenance.Refuse(CodeCertificate, "", "it is signed by a certificate; identities are not configured")
 	case len(e.Signatures) == 0:
 		return provenance.Refuse(CodeUnsigned, "", "the envelope has no signature")
 	case len(e.Signatures) > MaxSignatures:
@@ -147,55 +158,68 @@ func (p *parsed) checkKind() error {
 	return nil
 }
 
-// findSigner tries every pinned key on every signature. Key ids are not asked: they are not signed.
-func (p *parsed) findSigner(verifiers []Verifier) (Signer, error) {
-	message := dsse.PAE(p.envelope.PayloadType, p.envelope.Payload)
-	for _, v := range verifiers {
-		for _, s := range p.envelope.Signatures {
-			if v.verify(message, s.Sig) {
-				return Signer{Name: v.Name, Fingerprint: v.Fingerprint()}, nil
+// signed is what somebody signed, with the signatures that should be theirs, and what a bundle has beside them.
+type signed struct {
+	message    []byte // the bytes under the signature
+	signatures [][]byte
+	claims     []string                                       // the keys that it says it was signed with
+	content    func(signature []byte) verify.SignatureContent // the same, for Sigstore's library
+	material   *protobundle.VerificationMaterial              // nil when there is no bundle
+}
+
+// signed is an envelope's.
+func (p *parsed) signed() signed {
+	s := signed{message: dsse.PAE(p.envelope.PayloadType, p.envelope.Payload), content: p.content, material: p.material}
+	if hint := p.material.GetPublicKey().GetHint(); hint != "" {
+		s.claims = append(s.claims, hint)
+	}
+	for _, sig := range p.envelope.Signatures {
+		s.signatures = append(s.signatures, sig.Sig)
+		if sig.Keyid != "" {
+			s.claims = append(s.claims, sig.Keyid)
+		}
+	}
+	return s
+}
+
+// findSigner finds who of the verifiers signed, and who saw it. Where there is a certificate, identities are asked, and else
+// keys: neither speaks for the other.
+func (t Trust) findSigner(s signed) (Signer, sightings, error) {
+	if s.isCertified() {
+		return t.findIdentity(s)
+	}
+	for _, v := range t.Verifiers {
+		for _, sig := range s.signatures {
+			if v.verify(s.message, sig) {
+				return Signer{Name: v.Name, Fingerprint: v.Fingerprint()}, t.Root.sightingsOfKey(v, s, sig), nil
 			}
 		}
 	}
-	return Signer{}, p.refuseSigner(verifiers)
+	return Signer{}, sightings{}, s.refuse(t.Verifiers)
 }
 
-// refuseSigner words the refusal by what the envelope itself says about its keys.
-func (p *parsed) refuseSigner(verifiers []Verifier) error {
-	claims := p.claims()
+// refuse words the refusal by what the signature itself says about its keys.
+func (s signed) refuse(verifiers []Verifier) error {
 	for _, v := range verifiers {
-		for _, claim := range claims {
-			if v.isNamed(claim) {
-				return provenance.Refuse(CodeInvalid, "the payload or the signature was changed after signing",
-					"it says that %s (%s) signed it, but the signature does not verify", v.Name, v.Fingerprint())
-			}
+		if v.isKey() && slices.ContainsFunc(s.claims, v.isNamed) {
+			return provenance.Refuse(CodeInvalid, "the payload or the signature was changed after signing",
+				"it says that %s (%s) signed it, but the signature does not verify", v.Name, v.Fingerprint())
 		}
 	}
 	by := ""
-	if len(claims) > 0 {
-		by = fmt.Sprintf("; it names the key %.100q", claims[0])
+	if len(s.claims) > 0 {
+		by = fmt.Sprintf("; it names the key %.100q", s.claims[0])
+	}
+	if !slices.ContainsFunc(verifiers, Verifier.isKey) {
+		return provenance.Refuse(CodeKey, "attach the signature as a bundle, which carries its certificate",
+			"it carries no certificate, and no key is pinned, only identities (%s)%s", names(verifiers), by)
 	}
 	return provenance.Refuse(CodeKey, "use the public key of the pipeline that built the image", "no pinned key (%s) verifies its signature: another key made it, or it was changed%s", names(verifiers), by)
 }
 
-// claims are the keys that an envelope says it was signed with.
-func (p *parsed) claims() []string {
-	var claims []string
-	if p.hint != "" {
-		claims = append(claims, p.hint)
-	}
-	for _, s := range p.envelope.Signatures {
-		if s.Keyid != "" {
-			claims = append(claims, s.Keyid)
-		}
-	}
-	return claims
-}
-
 // parsed is an envelope that nobody has verified.
 type parsed struct {
-	form        string
-	envelope    *protodsse.Envelope
-	hint        string // of the bundle's public key
-	certificate bool   // the bundle names a certificate instead of a key
+	form     string
+	envelope *protodsse.Envelope
+	material *protobundle.VerificationMaterial // nil when the envelope is alone
 }

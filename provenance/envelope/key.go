@@ -26,19 +26,42 @@ const maxKeySize = 64 << 10
 // Source: https://nvlpubs.nist.gov/nistpubs/SpecialPublications/NIST.SP.800-131Ar2.pdf, section 3
 const minRSA = 2048
 
-// Verifier is a public key that the caller pins.
+// Verifier is a public key or an identity that the caller pins. [ParsePublicKey] and [NewIdentity] make one.
 type Verifier struct {
-	Name string // what messages call the key: the file's name, as a rule
+	Name string // what messages call it: the key file's name, as a rule
 
-	der     []byte // PKIX
-	schemes []scheme
+	der      []byte // PKIX; of a key
+	schemes  []scheme
+	identity *pinned // of an identity
 }
+
+func (v Verifier) isKey() bool      { return len(v.schemes) > 0 }
+func (v Verifier) IsIdentity() bool { return v.identity != nil }
 
 // scheme is one way in which the key may have signed a message.
 type scheme func(message, signature []byte) bool
 
-// Fingerprint is "sha256:HEX" of the key's PKIX DER form: `openssl pkey -pubin -in FILE -outform DER | sha256sum`.
-func (v Verifier) Fingerprint() string { return provenance.SumSHA256(v.der).String() }
+// Fingerprint is "sha256:HEX" of the key's PKIX DER form: `openssl pkey -pubin -in FILE -outform DER | sha256sum`. That of an
+// identity is the sha256 of its JSON form, `{"issuer":…,"san":…}`: it tells whether two identities are the same, and is not the
+// fingerprint of any [Signer].
+func (v Verifier) Fingerprint() string {
+	if v.IsIdentity() {
+		return v.identity.fingerprint()
+	}
+	return provenance.SumSHA256(v.der).String()
+}
+
+// Made tells whether s is this key, or an identity that this one covers. A key never speaks for an identity, whose certificate
+// may well have that key, nor an identity for a key.
+func (v Verifier) Made(s Signer) bool {
+	switch {
+	case v.IsIdentity():
+		return s.Identity != nil && v.identity.covers(*s.Identity)
+	case v.isKey():
+		return s.Identity == nil && s.Fingerprint == v.Fingerprint()
+	}
+	return false
+}
 
 // ParsePublicKey reads a PEM public key: ECDSA P-256, P-384 or P-521, RSA of 2048 bits or more, Ed25519. name is what messages
 // call it. Everything else is a *[provenance.Misused] that says what was found instead.

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
+	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -26,17 +29,17 @@ var bundleTypes = map[string]bool{
 	"application/vnd.dev.sigstore.bundle.v0.3+json":        true,
 }
 
+// kindFields tell what kind of thing it is. The payload is not among them: it can be large.
+type kindFields struct {
+	MediaType   json.RawMessage `json:"mediaType"`
+	PayloadType json.RawMessage `json:"payloadType"`
+}
+
 // parse reads either form, and verifies nothing.
 func parse(raw []byte) (*parsed, error) {
-	if len(raw) > MaxSize {
-		return nil, fmt.Errorf("the envelope has %d bytes; at most %d are read", len(raw), MaxSize)
-	}
-	var fields struct { // and not the payload: it can be large
-		MediaType   json.RawMessage `json:"mediaType"`
-		PayloadType json.RawMessage `json:"payloadType"`
-	}
-	if err := strictjson.Unmarshal(raw, maxDepth, &fields); err != nil {
-		return nil, malformed(err)
+	fields, err := fieldsOf(raw)
+	if err != nil {
+		return nil, err
 	}
 	if fields.MediaType != nil {
 		return parseBundle(raw)
@@ -45,6 +48,17 @@ func parse(raw []byte) (*parsed, error) {
 		return parseEnvelope(raw)
 	}
 	return nil, malformed(fmt.Errorf("neither payloadType nor mediaType stands in it"))
+}
+
+// fieldsOf are the outermost fields of raw, which is bounded and free of keys that two readers could take differently.
+func fieldsOf(raw []byte) (fields kindFields, err error) {
+	if len(raw) > MaxSize {
+		return fields, fmt.Errorf("the envelope has %d bytes; at most %d are read", len(raw), MaxSize)
+	}
+	if err := strictjson.Unmarshal(raw, maxDepth, &fields); err != nil {
+		return fields, malformed(err)
+	}
+	return fields, nil
 }
 
 func parseEnvelope(raw []byte) (*parsed, error) {
@@ -56,12 +70,9 @@ func parseEnvelope(raw []byte) (*parsed, error) {
 }
 
 func parseBundle(raw []byte) (*parsed, error) {
-	b := &protobundle.Bundle{}
-	if err := unmarshal(raw, b); err != nil {
+	b, err := decodeBundle(raw)
+	if err != nil {
 		return nil, err
-	}
-	if !bundleTypes[b.MediaType] {
-		return nil, provenance.Refuse(CodeForeign, "", "%.80q is not a Sigstore bundle of version 0.1 to 0.3", b.MediaType)
 	}
 	if b.GetMessageSignature() != nil {
 		return nil, provenance.Refuse(CodeForeign, "", "the bundle signs an artifact itself (as cosign sign does); it holds no statement")
@@ -69,11 +80,20 @@ func parseBundle(raw []byte) (*parsed, error) {
 	if b.GetDsseEnvelope() == nil {
 		return nil, malformed(fmt.Errorf("the bundle has no dsseEnvelope"))
 	}
-	p := &parsed{form: FormBundle, envelope: b.GetDsseEnvelope()}
-	material := b.GetVerificationMaterial()
-	p.hint = material.GetPublicKey().GetHint()
-	p.certificate = material.GetCertificate() != nil || material.GetX509CertificateChain() != nil
-	return p, nil
+	material := cmp.Or(b.GetVerificationMaterial(), &protobundle.VerificationMaterial{})
+	return &parsed{form: FormBundle, envelope: b.GetDsseEnvelope(), material: material}, nil
+}
+
+// decodeBundle reads a Sigstore bundle of a version that is known.
+func decodeBundle(raw []byte) (*protobundle.Bundle, error) {
+	b := &protobundle.Bundle{}
+	if err := unmarshal(raw, b); err != nil {
+		return nil, err
+	}
+	if !bundleTypes[b.MediaType] {
+		return nil, provenance.Refuse(CodeForeign, "", "%.80q is not a Sigstore bundle of version 0.1 to 0.3", b.MediaType)
+	}
+	return b, nil
 }
 
 // unmarshal decodes protobuf's JSON. Fields that a newer version added do not disturb: what is signed is not among them.
@@ -128,4 +148,11 @@ func (p *parsed) wire() dsse.Envelope {
 		e.Signatures = append(e.Signatures, dsse.Signature{KeyID: s.Keyid, Sig: base64.StdEncoding.EncodeToString(s.Sig)})
 	}
 	return e
+}
+
+// content is an envelope with one of its signatures, for Sigstore's library.
+func (p *parsed) content(signature []byte) verify.SignatureContent {
+	e := p.wire()
+	e.Signatures = []dsse.Signature{{Sig: base64.StdEncoding.EncodeToString(signature)}}
+	return &bundle.Envelope{Envelope: &e}
 }

@@ -1,9 +1,16 @@
 package envelope
 
 import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/sigstore/sigstore-go/pkg/root"
+
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 )
 
 // Trust says whose signatures count, and whose clocks.
@@ -19,27 +26,75 @@ type Trust struct {
 type TrustedRoot struct {
 	Name   string            // the file, for messages
 	Digest provenance.Digest // sha256 of its bytes
+
+	material *root.TrustedRoot
 }
+
+// MaxTrustedRoot bounds the bytes of a trusted root file. Sigstore's own has 7 KB.
+const MaxTrustedRoot = 1 << 20
 
 // ParseTrustedRoot reads a trusted root file. name is what messages call it. Everything that is not one is a *[provenance.Misused].
 func ParseTrustedRoot(name string, data []byte) (*TrustedRoot, error) {
-	return nil, provenance.Misuse("", "trusted roots are not read yet: %s", name)
+	material, err := decodeRoot(data)
+	if err != nil {
+		return nil, provenance.Misuse("`cosign trusted-root create` makes one, of the certificates of your authorities",
+			"%s is not a Sigstore trusted root: %.300s", name, strings.ReplaceAll(err.Error(), "\u00a0", " ")) // protobuf varies its spaces at random
+	}
+	return &TrustedRoot{name, provenance.SumSHA256(data), material}, nil
 }
 
-// Identity is whom a certificate names.
-type Identity struct {
-	// Issuer is the OIDC issuer that Fulcio wrote into the certificate, compared exactly. Empty: the certificate is of another
-	// kind of authority, and names none.
-	Issuer string `json:"issuer,omitempty"`
-	SAN    string `json:"san,omitempty"` // subject alternative name, compared exactly
-	// SANPattern is a regular expression (RE2) that the whole name has to match, in place of SAN.
-	SANPattern string `json:"sanPattern,omitempty"`
+func decodeRoot(data []byte) (*root.TrustedRoot, error) {
+	if len(data) > MaxTrustedRoot {
+		return nil, fmt.Errorf("it has %d bytes", len(data))
+	}
+	if err := strictjson.Check(data, maxDepth); err != nil {
+		return nil, err
+	}
+	// An unknown field could be one that narrows what is trusted: it is an error here.
+	proto, err := root.NewTrustedRootProtobuf(data)
+	if err != nil {
+		return nil, err
+	}
+	material, err := root.NewTrustedRootFromProtobuf(proto)
+	if err != nil {
+		return nil, err
+	}
+	if len(material.RekorLogs()) != len(proto.GetTlogs()) || len(material.CTLogs()) != len(proto.GetCtlogs()) {
+		return nil, fmt.Errorf("two logs have the same id")
+	}
+	return material, checkStampers(material)
 }
 
-// NewIdentity pins an identity instead of a key. Open believes it only with a [TrustedRoot] that has the certificate's authority.
-// An identity that says less than it must is a *[provenance.Misused].
-func NewIdentity(name string, id Identity) (Verifier, error) {
-	return Verifier{}, provenance.Misuse("", "identities are not read yet: %s", name)
+// checkStampers tells whether each timestamp authority can be believed at all: its chain has to end in an authority.
+func checkStampers(material *root.TrustedRoot) error {
+	for i, authority := range material.TimestampingAuthorities() {
+		if a, ok := authority.(*root.SigstoreTimestampingAuthority); !ok || a.Root == nil {
+			return fmt.Errorf("the chain of timestamp authority %d has no certificate of an authority", i+1)
+		}
+	}
+	return nil
+}
+
+// nameOfStamper is the address that the trusted root gives for a timestamp authority, or else what its certificate says.
+func nameOfStamper(authority root.TimestampingAuthority) string {
+	a, ok := authority.(*root.SigstoreTimestampingAuthority)
+	switch {
+	case !ok:
+		return "a timestamp authority"
+	case a.URI != "":
+		return a.URI
+	case a.Leaf != nil && a.Leaf.Subject.String() != "":
+		return a.Leaf.Subject.String()
+	}
+	return a.Root.Subject.String()
+}
+
+// nameOfLog is the address that the trusted root gives for a log, or else its id in hex.
+func nameOfLog(log *root.TransparencyLog) string {
+	if log.BaseURL != "" {
+		return log.BaseURL
+	}
+	return hex.EncodeToString(log.ID)
 }
 
 // The kinds of a [Time].
@@ -56,21 +111,10 @@ type Time struct {
 }
 
 // Times are the verified times of the signature, the earliest first.
-func (v Verified) Times() []Time { return nil }
+func (v Verified) Times() []Time { return slices.Clone(v.seen.times) }
 
 // Untimed says why there are no verified times; empty when there are some.
-func (v Verified) Untimed() string { return "it carries no timestamp" }
+func (v Verified) Untimed() string { return v.seen.untimed() }
 
 // Logged tells whether a transparency log that the trusted root names has the signature.
-func (v Verified) Logged() bool { return false }
-
-// Made tells whether s is this key, or an identity that this one covers.
-func (v Verifier) Made(s Signer) bool { return s.Fingerprint == v.Fingerprint() }
-
-// IsIdentity tells whether an identity is pinned, and no key.
-func (v Verifier) IsIdentity() bool { return false }
-
-// OpenBlob is a stub until the real one is merged.
-func (t Trust) OpenBlob(bundle, blob []byte) (Signer, error) {
-	return Signer{}, provenance.Misuse("", "not yet")
-}
+func (v Verified) Logged() bool { return v.seen.logged }
