@@ -48,24 +48,37 @@ func readPolicy(file string) (*policy.Policy, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := policy.Parse(file, data, func(name string) ([]byte, error) { return readSmall(name, maxTrustedRoot) })
+	p, err := parsePolicy(file, data)
 	return p, data, err
 }
 
-// policy is the one that --policy names, if it is the one that the other flags want; nil when none is named.
+func parsePolicy(file string, data []byte) (*policy.Policy, error) {
+	return policy.Parse(file, data, func(name string) ([]byte, error) { return readSmall(name, maxTrustedRoot) })
+}
+
+// policy is the one that --policy names, if it is the one that the other flags want; nil when none is named. Nothing in the file is
+// believed before its digest and signature are checked.
 func (j *job) policy(now time.Time) (*policy.Policy, error) {
 	file := j.c.String("policy")
 	if file == "" {
 		return nil, j.noPolicyFlags()
 	}
-	p, data, err := readPolicy(file)
+	data, err := readSmall(file, maxPolicy)
 	if err != nil {
 		return nil, err
 	}
-	for _, check := range []func(*policy.Policy) error{j.wantDigest, j.wantSerial, func(p *policy.Policy) error { return j.wantSigned(p, data) }} {
-		if err := check(p); err != nil {
-			return nil, err
-		}
+	if err := j.wantDigest(file, data); err != nil {
+		return nil, err
+	}
+	if err := j.wantSignature(file, data); err != nil {
+		return nil, err
+	}
+	p, err := parsePolicy(file, data)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.wantSerial(p); err != nil {
+		return nil, err
 	}
 	return p, inForce(p, now)
 }
@@ -80,7 +93,7 @@ func (j *job) noPolicyFlags() error {
 	return nil
 }
 
-func (j *job) wantDigest(p *policy.Policy) error {
+func (j *job) wantDigest(file string, data []byte) error {
 	asked := j.c.String("policy-digest")
 	if asked == "" {
 		return nil
@@ -89,15 +102,18 @@ func (j *job) wantDigest(p *policy.Policy) error {
 	if err != nil || want.Algorithm() != provenance.SHA256 {
 		return provenance.Misuse("`sha256sum FILE` gives it; write sha256: before it", "--policy-digest %.80q is no sha256 digest", asked)
 	}
-	if want != p.Digest {
-		return provenance.Misuse("was the policy changed? whoever pinned it has to agree", "%s is %s, and --policy-digest wants %s", p.Name, p.Digest, want)
+	if found := provenance.SumSHA256(data); want != found {
+		return provenance.Misuse("was the policy changed? whoever pinned it has to agree", "%s is %s, and --policy-digest wants %s", file, found, want)
 	}
 	return nil
 }
 
+// wantSerial refuses an older version of the policy, and a signed one that could be passed off for ever.
 func (j *job) wantSerial(p *policy.Policy) error {
 	least := j.c.Int64("policy-serial")
 	switch {
+	case j.c.IsSet("policy-key") && (p.Serial == 0 || p.Expires.IsZero()):
+		return provenance.Misuse("write serial: and expires: into it, and sign it again", "%s has no serial or no expiry, which a signed policy needs", p.Name)
 	case !j.c.IsSet("policy-serial"):
 		return nil
 	case least < 1:
@@ -110,8 +126,8 @@ func (j *job) wantSerial(p *policy.Policy) error {
 	return nil
 }
 
-// wantSigned checks the signature beside a policy. A signed policy has a serial and an expiry, for a signature is for ever.
-func (j *job) wantSigned(p *policy.Policy, data []byte) error {
+// wantSignature checks the signature beside a policy.
+func (j *job) wantSignature(file string, data []byte) error {
 	ref := j.c.String("policy-key")
 	if ref == "" {
 		return nil
@@ -120,17 +136,14 @@ func (j *job) wantSigned(p *policy.Policy, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if p.Serial == 0 || p.Expires.IsZero() {
-		return provenance.Misuse("write serial: and expires: into it, and sign it again", "%s has no serial or no expiry, which a signed policy needs", p.Name)
-	}
-	bundle, err := readSmall(p.Name+sealSuffix, envelope.MaxSize)
+	bundle, err := readSmall(file+sealSuffix, envelope.MaxSize)
 	if err != nil {
 		return provenance.WithHint(err, "--policy-key wants a signature beside the policy: `provenance policy sign`, or `cosign sign-blob --bundle`")
 	}
 	_, err = envelope.Trust{Verifiers: []envelope.Verifier{key}}.OpenBlob(bundle, data)
 	var refused *provenance.Refused
 	if errors.As(err, &refused) { // about the policy, not about an image
-		return provenance.Misuse(refused.Hint, "the signature of %s does not hold: %s", p.Name, refused.Detail)
+		return provenance.Misuse(refused.Hint, "the signature of %s does not hold: %s", file, refused.Detail)
 	}
 	return err
 }
