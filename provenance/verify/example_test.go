@@ -28,7 +28,8 @@ func examplePolicy(t *testing.T, s *scene) *Policy {
 func TestExamplePolicy(t *testing.T) {
 	s := newScene(t)
 	s.in.Policy = examplePolicy(t, s)
-	then(protected(provenance.GradeLocked, s.in.Policy.Data[0].ProtectedUntil), reused(time.Hour), tied)(s.night)
+	then(protected(provenance.GradeLocked, s.in.Policy.Data[0].ProtectedUntil), reused(time.Hour), tied, measured(t, metric("auc", "0.8123")), ran(t, provenance.Matches),
+		reviewed(t, ada, approves(grace)), deployedBy(joan))(s.night)
 	s.attach(s.night)
 	expect(t, s.decide(), Accepted)
 }
