@@ -27,10 +27,9 @@ require (
 	golang.org/x/mod v0.42.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/term v0.47.0
+	golang.org/x/text v0.43.0
 	google.golang.org/protobuf v1.36.12
 )
-
-require golang.org/x/text v0.43.0
 
 require (
 	cel.dev/expr v0.25.1 // indirect

@@ -20,6 +20,7 @@ var importRules = []struct {
 	{"", append([]string{"net/http"}, clouds...)},
 	{"/envelope", append(rooms("storage", "source", "sign", "image"), clouds...)},
 	{"/verify", append(rooms("storage", "source", "sign", "image"), clouds...)},
+	{"/verify/rule", append(rooms("storage", "source", "sign", "image"), append([]string{"net/http"}, clouds...)...)},
 	{"/report", append(rooms("storage", "source", "sign", "image"), clouds...)},
 	{"/source", rooms("sign", "envelope")},
 	{"/folder", rooms("sign", "envelope", "source", "image", "verify", "report")},

@@ -65,12 +65,7 @@ func (e *examined) walk(x ast.Expr) {
 	case ast.ListKind:
 		e.list(x)
 	case ast.MapKind:
-		for _, entry := range x.AsMap().Entries() {
-			e.plain(entry.AsMapEntry().Key())
-			e.plain(entry.AsMapEntry().Value())
-			e.walk(entry.AsMapEntry().Key())
-			e.walk(entry.AsMapEntry().Value())
-		}
+		e.refuse(x, "an expression cannot make a map") // its keys would come in any order
 	case ast.StructKind:
 		e.refuse(x, "an expression cannot make a %s", x.AsStruct().TypeName())
 	case ast.ComprehensionKind:
@@ -234,14 +229,14 @@ func (e *examined) list(x ast.Expr) {
 	}
 }
 
-// plain refuses a value in a list or map that is itself a list or map, or could be one. Of lists in lists a short text can make more than
+// plain refuses a value in a list that is itself a list or map, or could be one. Of lists in lists a short text can make more than
 // any machine holds, and comparing them is one step to the count of costs.
 func (e *examined) plain(x ast.Expr) {
 	switch t := e.typeOf(x); {
 	case t.Kind() == types.ListKind || t.Kind() == types.MapKind:
-		e.refuse(x, "a list or map that an expression makes cannot hold a list or map")
+		e.refuse(x, "a list that an expression makes cannot hold a list or map")
 	case isAny(t):
-		e.refuse(x, "say what it is, with string(), double(), int() or bool(): a list or map that an expression makes holds nothing of unknown type")
+		e.refuse(x, "say what it is, with string(), double(), int() or bool(): a list that an expression makes holds nothing of unknown type")
 	}
 }
 

@@ -33,7 +33,6 @@ const (
 	MaxInputs = 50 // facts that an Outcome lists
 
 	maxProblems = 10
-	maxNodes    = 5000 // of the syntax tree, when macros are expanded
 	maxNesting  = 64   // of parentheses, calls and the like
 	maxPattern  = 1000 // instructions of a pattern's automaton
 	interruptAt = 100  // iterations after which a loop looks whether it was cancelled

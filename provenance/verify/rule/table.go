@@ -51,6 +51,25 @@ func (t table) Contains(key ref.Val) ref.Val {
 	return types.Bool(found)
 }
 
+// Equal tells whether another map has the same entries.
+func (t table) Equal(other ref.Val) ref.Val {
+	o, ok := other.(traits.Mapper)
+	if !ok || o.Size() != t.Size() {
+		return types.False
+	}
+	for _, key := range t.keys {
+		mine, _ := t.Find(types.String(key))
+		its, found := o.Find(types.String(key))
+		if !found {
+			return types.False
+		}
+		if equal := types.Equal(mine, its); equal != types.True {
+			return equal
+		}
+	}
+	return types.True
+}
+
 // Iterator gives the keys.
 func (t table) Iterator() traits.Iterator { return types.NewStringList(adapter{}, t.keys).Iterator() }
 

@@ -43,7 +43,7 @@ func leavesOf(t *testing.T, path string, f *field, value any) []leaf {
 	case isList:
 		return []leaf{{path, fmt.Sprintf("[%q]", value.([]any)[0])}}
 	case isTable:
-		return []leaf{{path, fmt.Sprintf("{'key': %q}", value.(map[string]any)["key"])}}
+		return []leaf{{path + ".key", fmt.Sprintf("%q", value.(map[string]any)["key"])}, {path: path}}
 	}
 	if f.celType.TypeName() == "string" {
 		return []leaf{{path, fmt.Sprintf("%q", value)}}

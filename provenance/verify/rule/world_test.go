@@ -29,6 +29,8 @@ func night() Facts {
 			"scan": {PredicateType: "https://contoso.com/scan/v1", Signer: envelope.Signer{Name: "scanner.pub"}, Time: at(5),
 				Predicate: json.RawMessage(`{"critical":0,"big":9007199254740993,"image":"` + digest.String() + `","results":[{"id":"CVE-1","level":"low"},{"id":"CVE-2","level":"medium"}]}`)},
 			"release-notes": {PredicateType: "https://contoso.com/notes/v1", Predicate: json.RawMessage(`"text"`)},
+			"mixed":         {Predicate: json.RawMessage(`{"roots":["/a",1],"huge":1e400,"small":3,"nothing":null,"a b":{"c":"d"}}`)},
+			"two":           {Predicate: json.RawMessage(`1 2`)},
 			"broken":        {PredicateType: "https://contoso.com/broken/v1", Predicate: json.RawMessage(`{"a":`)},
 		},
 		Record: provenance.Record{
