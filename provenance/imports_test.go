@@ -21,6 +21,8 @@ var importRules = []struct {
 	{"/envelope", append(rooms("storage", "source", "sign", "image"), clouds...)},
 	{"/summary", append(append(rooms("storage", "source", "sign", "image", "envelope", "verify", "report"), "net/http"), clouds...)},
 	{"/verify", append(rooms("storage", "source", "sign", "image"), clouds...)},
+	{"/verify/rule", append(rooms("storage", "source", "sign", "image", "report"), clouds...)},
+	{"/verify/policy", append(rooms("storage", "source", "sign", "image", "report"), clouds...)},
 	{"/report", append(rooms("storage", "source", "sign", "image"), clouds...)},
 	{"/source", rooms("sign", "envelope")},
 	{"/folder", rooms("sign", "envelope", "source", "image", "verify", "report")},

@@ -21,11 +21,13 @@ func (d *decider) ruleExpectations(e *examined) (all []expectation) {
 // evaluate asks an expression. What it cannot tell, above all because something is absent, is undecided.
 func (d *decider) evaluate(r policy.Rule, e *examined) (rule.Outcome, []*Finding) {
 	finding := &Finding{Code: "rule." + r.Name, Detail: r.Message, Expected: r.Expression, Found: "false"}
-	facts, err := d.facts(r, e)
-	if err != nil {
-		return rule.Outcome{}, []*Finding{undecidedRule(finding, err)}
+	view, several := d.view(e)
+	for _, name := range r.Compiled.Attestations() {
+		if several[name] {
+			return rule.Outcome{}, []*Finding{undecidedRule(finding, fmt.Errorf("there are several attestations %s, and no timestamp says which is the newest", name))}
+		}
 	}
-	outcome, err := r.Compiled.Eval(d.ctx, facts)
+	outcome, err := r.Compiled.Eval(d.ctx, view)
 	switch {
 	case err != nil:
 		return outcome, []*Finding{undecidedRule(finding, err)}
@@ -65,21 +67,19 @@ func listInputs(inputs []rule.Input) string {
 	return atMost(most, all, int64(len(all)))
 }
 
-// facts are what an expression may name. Where several attestations of one name count, and a rule mentions them, nobody can tell
-// which is meant.
-func (d *decider) facts(r policy.Rule, e *examined) (rule.Facts, error) {
+// view is what expressions may name, made once for a statement, and the names under which several attestations count: of those nobody
+// can tell which is meant.
+func (d *decider) view(e *examined) (*rule.View, map[string]bool) {
+	if e.view != nil {
+		return e.view, e.several
+	}
 	f := rule.Facts{Record: e.record, Repository: d.in.Repository, Image: d.in.Image, Signer: e.signer, Times: e.times, Now: d.in.Now,
 		Attestations: map[string]rule.Other{}}
-	several := map[string]bool{}
+	e.several = map[string]bool{}
 	for _, o := range d.foundOthers() {
-		_, there := f.Attestations[o.Name]
-		several[o.Name] = there
+		_, e.several[o.Name] = f.Attestations[o.Name]
 		f.Attestations[o.Name] = rule.Other{PredicateType: o.PredicateType, Predicate: o.predicate, Signer: o.Signer, Time: o.SignedAt}
 	}
-	for _, name := range r.Compiled.Attestations() {
-		if several[name] {
-			return f, fmt.Errorf("there are several attestations %s, and no timestamp says which is the newest", name)
-		}
-	}
-	return f, nil
+	e.view = f.View()
+	return e.view, e.several
 }

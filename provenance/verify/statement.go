@@ -13,6 +13,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
+	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
 
 // Bounds on a signed statement, those of sigstore-go.
@@ -37,7 +38,9 @@ type examined struct {
 	logged    bool
 	opened    provenance.Digest // of the bytes of its first form
 	outcomes  []Outcome
-	notes     []Finding // what was not checked, and need not be, and what the policy only warns of
+	view      *rule.View      // made when the first rule asks for it
+	several   map[string]bool // names of attestations of which several count
+	notes     []Finding       // what was not checked, and need not be, and what the policy only warns of
 	record    provenance.Record
 	rechecks  []Rechecked
 	trust     []Finding // why this is no statement of a believed builder about this image

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -52,16 +53,25 @@ func (r *reader) expression(u *Rule) func(string, *yaml.Node) error {
 	return func(text string, n *yaml.Node) (err error) {
 		u.Expression = text
 		if u.Compiled, err = rule.Compile(text); err != nil {
-			var problem *rule.Problem
-			if errors.As(err, &problem) {
-				line, column := r.placeIn(n, problem.Line, problem.Column)
-				return provenance.Misuse("the names and types are in spec/rules-v1.md", "%s:%d:%d: the expression is wrong: %s", r.name, line, column, problem.Text)
-			}
-			return r.errorAt(n, "", "the expression is wrong: %v", err)
+			return r.problem(n, err)
 		}
 		r.rules = append(r.rules, ruleNode{n, u.Compiled})
 		return nil
 	}
+}
+
+// problem says where in the file an expression is wrong.
+func (r *reader) problem(n *yaml.Node, err error) error {
+	var problems rule.Problems
+	if !errors.As(err, &problems) || len(problems) == 0 {
+		return r.errorAt(n, "", "the expression is wrong: %v", err)
+	}
+	line, column := r.placeIn(n, problems[0].Line, problems[0].Column)
+	text := problems[0].Text
+	if more := len(problems) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return provenance.Misuse("the names and types are in spec/rules-v1.md", "%s:%d:%d: the expression is wrong: %s", r.name, line, column, text)
 }
 
 // placeIn is the place in the file of a place in a text, both counted from 1: exactly where the text stands in one line or in a
