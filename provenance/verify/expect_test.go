@@ -189,6 +189,18 @@ func TestExpectations(t *testing.T) {
 		"deny, invocation":      {`deny: {invocations: ["https://dev.azure.com/contoso/Mortgage/_build/results?buildId=4711"]}`, nothing, Refused, "deny.invocation"},
 		"deny, two of it":       {"deny: {commits: [\"" + strings.Repeat("5", 40) + "\"], folders: [\"abfss://mortgages@contoso.dfs.core.windows.net/\"]}", nothing, Refused, "deny.commit deny.folder"},
 
+		"rule, holds":          {`rules: [{name: a, expression: record.commit.ref == "refs/heads/main", message: m}]`, nothing, Accepted, ""},
+		"rule, does not":       {`rules: [{name: a, expression: record.commit.ref == "refs/heads/x", message: m}]`, nothing, Refused, "rule.a"},
+		"rule, cannot tell":    {`rules: [{name: a, expression: record.mlflow.runId == "4be1", message: m}]`, nothing, Undecided, "rule.a"},
+		"rule, asks first":     {`rules: [{name: a, expression: '!has(record.mlflow)', message: m}]`, nothing, Accepted, ""},
+		"rule, weak":           {`rules: [{name: a, expression: record.commit.ref == "refs/heads/main", message: m, basis: reported}]`, nothing, Refused, "rule.basis"},
+		"rule, strong":         {`rules: [{name: a, expression: record.databricks.result == "SUCCESS", message: m, basis: reported}]`, nothing, Accepted, ""},
+		"rule, every folder":   {`rules: [{name: a, expression: 'record.data.all(f, f.trainedOn != "")', message: m, basis: reported}]`, nothing, Refused, "rule.basis"},
+		"rule, no timestamp":   {`rules: [{name: a, expression: 'signedAt < now', message: m}]`, nothing, Undecided, "rule.a"},
+		"rule, costs too much": {`rules: [{name: a, expression: '[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, [1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, [1,2,3,4,5,6,7,8,9,10].all(f, a+b+c+d+e+f > 0))))))', message: m}]`, nothing, Undecided, "rule.a"},
+		"rules, one of two":    {`rules: [{name: a, expression: 'true || record.commit.dirty', message: m}, {name: b, expression: 'record.commit.dirty', message: m}]`, nothing, Refused, "rule.b"},
+		"rule, announced":      {`rules: [{name: a, expression: record.commit.dirty, message: m, from: 2027-01-01}]`, nothing, Accepted, ""},
+
 		"warn only":            {`source: {branches: [other], warn: true}`, nothing, Accepted, ""},
 		"announced":            {`source: {branches: [other], from: 2026-11-25}`, nothing, Accepted, ""},
 		"in force since today": {`source: {branches: [other], from: 2026-11-24}`, nothing, Refused, "source.branch"},

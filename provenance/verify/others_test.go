@@ -69,6 +69,10 @@ func TestOtherAttestations(t *testing.T) {
 		"announced":                 {strings.Replace(tests, "}]", ", from: 2027-01-01}]", 1), other, nil, Accepted, ""},
 		"maximum age, no timestamp": {strings.Replace(tests, "}]", ", maxAge: 24h}]", 1), other, [][]byte{testResult(t, "PASSED")}, Refused, "signature.time"},
 		"key with a window":         {strings.Replace(tests, "[other.pub]", "[{key: other.pub, until: 2030-01-01}]", 1), other, [][]byte{testResult(t, "PASSED")}, Refused, "attestation.missing"},
+		"rule about a test":         {tests + "\nrules: [{name: a, expression: 'attestations.tests.predicate.result == \"PASSED\"', message: m}]", other, [][]byte{testResult(t, "PASSED")}, Accepted, ""},
+		"rule about no test":        {tests + "\nrules: [{name: a, expression: 'attestations.tests.predicate.result == \"PASSED\"', message: m}]", other, nil, Refused, "attestation.missing rule.a"},
+		"rule about a summary":      {plain + "\nrules: [{name: a, expression: 'attestations.gate.predicate.verifier.id == \"https://contoso.com/gate\" && attestations.gate.signer.name == \"other.pub\"', message: m}]", other, [][]byte{passed(t, nil)}, Accepted, ""},
+		"rule about one of two":     {plain + "\nrules: [{name: a, expression: 'attestations.gate.predicate.verificationResult == \"PASSED\"', message: m}]", other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.TimeVerified = at(23, 5) })}, Undecided, "rule.a"},
 		"sbom":                      {sbom, other, [][]byte{about(t, sha(t, "1"), spdx, map[string]any{"name": "x"})}, Accepted, ""},
 		"sbom of a platform":        {sbom, other, [][]byte{about(t, sha(t, "2"), spdx, map[string]any{"name": "x"})}, Refused, "attestation.missing"},
 
