@@ -145,7 +145,7 @@ func TestReadmePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(policy.Builders) != 1 || policy.Source == nil || policy.Data == nil || policy.Databricks == nil || policy.Model == nil {
+	if len(policy.Builders) != 1 || policy.Source == nil || policy.Data == nil || policy.Databricks == nil || policy.Metrics == nil || policy.Model == nil || policy.Approvals == nil {
 		t.Errorf("the policy lacks a section: %+v", policy)
 	}
 }

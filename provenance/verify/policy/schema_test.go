@@ -161,3 +161,25 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestWholePolicyIsRead: the policy with every key is one, and each of its lists has what it says.
+func TestWholePolicyIsRead(t *testing.T) {
+	p, err := Parse("testdata/whole.yaml", readFile(t, "testdata/whole.yaml"), func(name string) ([]byte, error) {
+		if strings.HasSuffix(name, ".json") {
+			return []byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`), nil
+		}
+		return []byte(newKey(t)), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(p.Serial, p.Expires.Year(), p.TrustedRoot != nil, len(p.Builders[0].Who), len(p.Signature), p.MaxAge, len(p.Source), len(p.Data), len(p.Databricks), len(p.Metrics[0].Values),
+		len(p.Model), len(p.Checks[0].Of), p.Approvals[0].Distinct, len(p.Attestations), len(p.Rules), len(p.Deny), string(p.Recheck) == "listing", p.AllowDisagreement)
+	if want := "7 2030 true 4 1 720h0m0s 1 1 1 2 1 13 [author approver deployer] 2 1 5 true false"; got != want {
+		t.Errorf("read %s, want %s", got, want)
+	}
+	first, third := p.Builders[0].Who[0], p.Builders[0].Who[2]
+	if !first.Windowed() || first.Covers(first.Until) || !first.Covers(first.From) || first.IsIdentity() || !third.IsIdentity() || !third.Windowed() || p.Builders[0].Who[3].Windowed() {
+		t.Errorf("who: %+v", p.Builders[0].Who)
+	}
+}
