@@ -56,6 +56,9 @@ var holds = []struct{ expression, want string }{
 	{`record.model.name != "x"`, "record.model is not there"},
 	{`!(record.model.name == "x")`, "record.model is not there"},
 	{`record.model.name == "x" || true`, "true"}, // the other side decides
+	{`has(record.model.name)`, "record.model is not there"},
+	{`!has(record.model.name)`, "record.model is not there"},
+	{`has(record.model) && has(record.model.name)`, "false"},
 	{`record.data[1].newest < now`, "record.data[1].newest is not there"},
 	{`record.data.all(f, f.newest < now)`, "record.data[1].newest is not there"},
 	{`record.data.all(f, has(f.newest) && f.newest < now)`, "false"},
@@ -154,6 +157,7 @@ func TestCompileRefuses(t *testing.T) {
 		{`dyn(record).commit.dirty`, "1:4: undeclared reference to 'dyn'"},
 		{`a || b`, "1:1: undeclared reference to 'a'; 1:6: undeclared reference to 'b'"},
 		{deep, "1:1: "},
+		{"1" + strings.Repeat(" + 1", 100) + " == 101", "1:1: max recursion depth exceeded"},
 		{`"` + strings.Repeat("x", MaxSize) + `" == ""`, "1:1: the expression is longer than 4096 bytes"},
 		{"\"\xff\" == \"\"", "1:1: the expression is not UTF-8"},
 
@@ -199,6 +203,20 @@ func TestCompileRefuses(t *testing.T) {
 			if p.Line < 1 || p.Column < 1 || p.Text == "" {
 				t.Errorf("%.100s: a problem without a place: %+v", c.expression, p)
 			}
+		}
+	}
+}
+
+// TestLongExpressions: what is long is not deep.
+func TestLongExpressions(t *testing.T) {
+	for _, expression := range []string{
+		strings.Repeat("record.commit.dirty || ", 150) + "true",
+		"1" + strings.Repeat(" + 1", 50) + " == 51",
+		`record.commit.ref in ["` + strings.Repeat(`x", "`, 500) + `refs/heads/main"]`,
+		strings.Repeat("(", 20) + "true" + strings.Repeat(")", 20),
+	} {
+		if out, err := compile(t, expression).Eval(t.Context(), night().View()); err != nil || !out.Holds {
+			t.Errorf("%.60s…: %v, %v", expression, out.Holds, err)
 		}
 	}
 }
