@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 
@@ -33,7 +32,7 @@ func (o *object) isRecord() bool { return o.owner == nil && o.class.name == reco
 // basisOf is how a field of o is known: as the noun says that o is, or is part of. Empty for what is no part of the record.
 func (o *object) basisOf(f *field) provenance.Basis {
 	switch {
-	case f.element != nil && view().of(f.element).isNoun():
+	case f.isNoun:
 		return o.weakest(f)
 	case o.class.isFact:
 		return o.nounBasis()
@@ -83,14 +82,22 @@ func (r *Rule) Weaker(record provenance.Record, weakest provenance.Basis) []Inpu
 		if m.fact != "" && o.value.Interface().(provenance.Fact).Name != m.fact {
 			return
 		}
-		if input := o.mentioned(m); !input.Basis.AtLeast(weakest) {
-			weaker = append(weaker, input)
+		if basis := o.basisFor(m); !basis.AtLeast(weakest) {
+			weaker = append(weaker, o.mentioned(m))
 		}
 	})
 	return weaker
 }
 
-// mentioned is what a mention is about, in o.
+// basisFor is how what a mention is about is known, in o.
+func (o *object) basisFor(m mention) provenance.Basis {
+	if m.field == nil {
+		return o.nounBasis()
+	}
+	return o.basisOf(m.field)
+}
+
+// mentioned is what a mention is about, in o, for people.
 func (o *object) mentioned(m mention) Input {
 	if m.field == nil {
 		return Input{Path: o.path(), Value: presentText, Basis: o.nounBasis()}
@@ -107,9 +114,8 @@ func (o *object) eachNoun(mentions []mention, visit func(*object, mention)) {
 			}
 		}
 	}
-	for _, name := range o.class.names() {
-		f := o.class.fields[name]
-		if f.element == nil || !view().of(f.element).isNoun() || !concerns(mentions, view().of(f.element)) {
+	for _, f := range o.class.nouns {
+		if !concerns(mentions, view().of(f.element)) {
 			continue
 		}
 		for _, noun := range o.children(f) {
@@ -128,12 +134,7 @@ func concerns(mentions []mention, c *class) bool {
 	if slices.ContainsFunc(mentions, func(m mention) bool { return m.class == c }) {
 		return true
 	}
-	for f := range maps.Values(c.fields) {
-		if f.element != nil && view().of(f.element).isNoun() && concerns(mentions, view().of(f.element)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.nouns, func(f *field) bool { return concerns(mentions, view().of(f.element)) })
 }
 
 // text is the value of a field for people.

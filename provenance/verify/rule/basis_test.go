@@ -38,6 +38,8 @@ func TestWeaker(t *testing.T) {
 		{`check(record, "modelInImage") == "true"`, "observed", nil},
 		{`check(record, "commitIsRuns") == "true"`, "observed", []Input{{"record.checks[1].value", "true", "reported"}}},
 
+		{`.check(record, "commitIsRuns") == "true" && .metric(.record, "auc") > 0.1`, "observed", []Input{{"record.checks[1].value", "true", "reported"}, {"record.mlflow.metrics", "5 items", "reported"}}},
+
 		{`record.tool.name == "provenance"`, "observed", []Input{{"record.tool", "present", "declared"}}},
 		{`record.commit.basis == "observed" && record.commit.basisOf.size() > 0`, "observed", []Input(nil)},
 		{`image == repository && signer.name == "x" && attestations.scan.predicate.critical == 0`, "observed", nil},

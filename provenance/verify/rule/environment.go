@@ -41,7 +41,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	options := []cel.EnvOption{
 		cel.CustomTypeProvider(provider{registry}), cel.CustomTypeAdapter(adapter{}),
 		cel.StdLib(cel.StdLibSubset(env.NewLibrarySubset().AddExcludedFunctions(env.NewFunction("dyn")))),
-		cel.ParserRecursionLimit(maxNesting), cel.ParserExpressionSizeLimit(MaxSize),
+		cel.CrossTypeNumericComparisons(true), cel.ParserRecursionLimit(maxNesting), cel.ParserExpressionSizeLimit(MaxSize),
 	}
 	for name, t := range variableTypes() {
 		options = append(options, cel.Variable(name, t))

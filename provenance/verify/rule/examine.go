@@ -112,14 +112,14 @@ func (e *examined) selects(x ast.Expr) {
 	if !ok {
 		return
 	}
-	if f.element != nil && view().of(f.element).isNoun() {
+	if f.isNoun {
 		e.nouns = append(e.nouns, view().of(f.element))
 		return
 	}
 	if f.name == "basis" || f.name == "basisOf" {
 		return // how something is known is known
 	}
-	if c.isNoun() || c.name == recordType {
+	if isNoun(c.goType) || c.name == recordType {
 		e.mention(mention{class: c, field: f})
 	}
 }

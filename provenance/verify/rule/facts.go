@@ -54,8 +54,11 @@ type attestation struct {
 
 // View prepares facts for expressions.
 func (f Facts) View() *View {
-	v := &View{record: &f.Record, signer: &f.Signer, repository: types.String(f.Repository), image: noVariable("image", "nobody said which image is being verified"),
-		now: noVariable("now", "nobody said when it is decided"), signedAt: noVariable("signedAt", "no trusted clock says when the statement was signed"), attestations: map[string]*attestation{}}
+	v := &View{record: &f.Record, signer: &f.Signer, repository: types.String(f.Repository),
+		image:        noVariable("image", "nobody said which image is being verified"),
+		now:          noVariable("now", "nobody said when it is decided"),
+		signedAt:     noVariable("signedAt", "no trusted clock says when the statement was signed"),
+		attestations: make(map[string]*attestation, len(f.Attestations))}
 	if !f.Image.IsZero() {
 		v.image = types.String(f.Image.String())
 	}

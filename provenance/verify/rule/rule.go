@@ -101,7 +101,7 @@ func problemsOf(issues *cel.Issues) error {
 	}
 	var problems Problems
 	for _, e := range found {
-		text, _, _ := strings.Cut(e.Message, "\n")
+		text, _, _ := strings.Cut(strings.ReplaceAll(e.Message, " (in container '')", ""), "\n")
 		problems = append(problems, problemAt(e.Location, text))
 	}
 	return sorted(problems)
@@ -160,11 +160,7 @@ func (r *Rule) Eval(ctx context.Context, view *View) (Outcome, error) {
 	if err != nil {
 		return out, undecided(ctx, err)
 	}
-	holds, isBool := value.(types.Bool)
-	if !isBool {
-		return out, fmt.Errorf("the rule came to %s, not to true or false", value.Type().TypeName())
-	}
-	out.Holds = bool(holds)
+	out.Holds = value == types.True
 	return out, nil
 }
 

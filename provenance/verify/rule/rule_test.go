@@ -40,6 +40,7 @@ var holds = []struct{ expression, want string }{
 	{`record.data.exists_one(f, f.role == "train")`, "true"},
 	{`record.data.filter(f, f.role == "train").map(f, f.immutability) == ["locked"]`, "true"},
 	{`metric(record, "auc") > 0.81 && metric(record, "auc") < 0.82`, "true"},
+	{`metric(record, "auc") < 1 && record.data[0].files > 2.5`, "true"},
 	{`check(record, "modelInImage") == "true"`, "true"},
 	{`within(record.data[0].uri, ["abfss://mortgages@contoso.dfs.core.windows.net/"])`, "true"},
 	{`within(record.data[0].uri, ["https://contoso.blob.core.windows.net/mortgages", "/tmp"])`, "true"},
@@ -55,6 +56,9 @@ var holds = []struct{ expression, want string }{
 	{`record.model.name != "x"`, "record.model is not there"},
 	{`!(record.model.name == "x")`, "record.model is not there"},
 	{`record.model.name == "x" || true`, "true"}, // the other side decides
+	{`has(record.model.name)`, "record.model is not there"},
+	{`!has(record.model.name)`, "record.model is not there"},
+	{`has(record.model) && has(record.model.name)`, "false"},
 	{`record.data[1].newest < now`, "record.data[1].newest is not there"},
 	{`record.data.all(f, f.newest < now)`, "record.data[1].newest is not there"},
 	{`record.data.all(f, has(f.newest) && f.newest < now)`, "false"},
@@ -95,6 +99,7 @@ var holds = []struct{ expression, want string }{
 	{`attestations.broken.predicate.a == 1`, "the predicate cannot be read"},
 	{`bool(attestations.scan.predicate.results[0].id == "CVE-1")`, "true"},
 	{`bool(attestations.scan.predicate.critical)`, "cannot be evaluated"},
+	{`false || attestations.scan.predicate.critical`, "no such overload"},
 	{`metric(record, attestations.scan.predicate.critical) > 0.0`, "no such overload"},
 	{`within("/b", attestations.mixed.predicate.roots)`, "not text"},
 	{`within("/b", attestations.scan.predicate.results)`, "no such overload"},
@@ -150,14 +155,23 @@ func TestCompileRefuses(t *testing.T) {
 		{`attestations.scan.predicate.critical`, "1:28: a rule is true or false, and this is of unknown type"},
 		{`attestations.scan.predicate.map(x, 1)`, "1:32: a rule is true or false, and this is of type list(int)"},
 		{`dyn(record).commit.dirty`, "1:4: undeclared reference to 'dyn'"},
-		{`a || b`, "1:1: undeclared reference to 'a' (in container ''); 1:6: undeclared reference to 'b'"},
+		{`a || b`, "1:1: undeclared reference to 'a'; 1:6: undeclared reference to 'b'"},
 		{deep, "1:1: "},
+		{"1" + strings.Repeat(" + 1", 100) + " == 101", "1:1: max recursion depth exceeded"},
 		{`"` + strings.Repeat("x", MaxSize) + `" == ""`, "1:1: the expression is longer than 4096 bytes"},
 		{"\"\xff\" == \"\"", "1:1: the expression is not UTF-8"},
+
+		{`int("x") == 1`, "1:1: type conversion error"},
+		{`record.data[0].files == 1.0`, "1:22: found no matching overload"},
+		{`record["commit"].dirty`, "1:7: found no matching overload"},
 
 		{`attestations.size() > 0`, "1:1: name the attestation"},
 		{`attestations[image].predicateType == ""`, "1:1: name the attestation"},
 		{`attestations.exists(a, a == "x")`, "1:1: name the attestation"},
+		{`.attestations.size() > 0`, "name the attestation"},
+		{`.matches(record.commit.subject, record.commit.ref)`, "write the pattern of matches() in quotes"},
+		{`.check(record, repository) == "true"`, "write the name of the check in quotes"},
+		{`.timestamp("x") > now`, "is no timestamp"},
 		{`[1].all(record, record == 1)`, "1:8: record is a variable of every rule"},
 		{`[1].all(attestations, attestations == 1)`, "attestations is a variable of every rule"},
 		{`record.commit == record.commit`, "1:15: things of type Commit cannot be compared"},
@@ -189,6 +203,20 @@ func TestCompileRefuses(t *testing.T) {
 			if p.Line < 1 || p.Column < 1 || p.Text == "" {
 				t.Errorf("%.100s: a problem without a place: %+v", c.expression, p)
 			}
+		}
+	}
+}
+
+// TestLongExpressions: what is long is not deep.
+func TestLongExpressions(t *testing.T) {
+	for _, expression := range []string{
+		strings.Repeat("record.commit.dirty || ", 150) + "true",
+		"1" + strings.Repeat(" + 1", 50) + " == 51",
+		`record.commit.ref in ["` + strings.Repeat(`x", "`, 500) + `refs/heads/main"]`,
+		strings.Repeat("(", 20) + "true" + strings.Repeat(")", 20),
+	} {
+		if out, err := compile(t, expression).Eval(t.Context(), night().View()); err != nil || !out.Holds {
+			t.Errorf("%.60s…: %v, %v", expression, out.Holds, err)
 		}
 	}
 }
@@ -277,9 +305,36 @@ func (c *lateContext) Err() error {
 
 func (c *lateContext) Deadline() (time.Time, bool) { return time.Time{}, false }
 
+func TestNoRun(t *testing.T) {
+	out, err := compile(t, `!(metric(record, "auc") < 0.8)`).Eval(t.Context(), Facts{}.View())
+	if err == nil || out.Holds || !strings.Contains(err.Error(), "record.mlflow is not there") {
+		t.Errorf("a metric of no run: %v, %v", out.Holds, err)
+	}
+	for _, name := range []string{"image", "now", "signedAt"} {
+		out, err := compile(t, fmt.Sprintf("string(%s) != ''", name)).Eval(t.Context(), Facts{}.View())
+		if err == nil || out.Holds || !strings.HasPrefix(err.Error(), name+" is not there; ") {
+			t.Errorf("%s of nothing: %v, %v", name, out.Holds, err)
+		}
+	}
+}
+
+// TestLongValues: people are not shown a whole book.
+func TestLongValues(t *testing.T) {
+	facts := night()
+	facts.Record.Commit.Subject = strings.Repeat("é", 1000)
+	facts.Record.Commit.Parents = slices.Repeat([]string{"parent"}, 100)
+	out, err := compile(t, `record.commit.subject != "" && record.commit.parents.size() == 100`).Eval(t.Context(), facts.View())
+	if err != nil || out.Inputs[0].Value != strings.Repeat("é", maxValue)+"…" || out.Inputs[1].Value != "100 items" {
+		t.Errorf("%q, %v", out.Inputs, err)
+	}
+}
+
 func TestAttestations(t *testing.T) {
 	rule := compile(t, `has(attestations.sbom) && attestations["release-notes"].predicate == "" && attestations.scan.predicate.a == 1 && attestations.scan.predicate.b == 2`)
 	if got := rule.Attestations(); !slices.Equal(got, []string{"release-notes", "sbom", "scan"}) {
+		t.Errorf("attestations %q", got)
+	}
+	if got := compile(t, `.attestations.sbom.predicate == 1`).Attestations(); !slices.Equal(got, []string{"sbom"}) {
 		t.Errorf("attestations %q", got)
 	}
 	if got := compile(t, `record.commit.dirty`).Attestations(); len(got) != 0 {

@@ -19,6 +19,7 @@ type class struct {
 	name    string
 	goType  reflect.Type
 	fields  map[string]*field // by their JSON names
+	nouns   []*field          // those that hold nouns, by name
 	grounds []int             // where its Grounds are; nil when it has none
 	isFact  bool              // each Fact has a basis of its own
 }
@@ -31,6 +32,7 @@ type field struct {
 	celType  *types.Type
 	optional bool         // JSON leaves its zero value out
 	element  reflect.Type // of an object, or of a list of them
+	isNoun   bool         // element says how its facts are known
 	access   *types.FieldType
 }
 
@@ -110,8 +112,12 @@ func (c *classes) make(t reflect.Type) *class {
 		}
 		if field := c.field(f); field != nil {
 			made.fields[field.name] = field
+			if field.isNoun {
+				made.nouns = append(made.nouns, field)
+			}
 		}
 	}
+	slices.SortFunc(made.nouns, func(a, b *field) int { return strings.Compare(a.name, b.name) })
 	return made
 }
 
@@ -158,7 +164,14 @@ func (c *classes) typed(f *field, t reflect.Type) bool {
 	default:
 		f.celType = scalarTypes[t.Kind()]
 	}
+	f.isNoun = f.element != nil && isNoun(f.element)
 	return f.celType != nil
+}
+
+// isNoun tells whether a struct says how its facts are known.
+func isNoun(t reflect.Type) bool {
+	f, ok := t.FieldByName("Grounds")
+	return t == factType || ok && f.Anonymous && f.Type == groundsType
 }
 
 // scalarTypes are the types of what is neither a list nor a struct.
@@ -170,9 +183,6 @@ func (c *classes) object(t reflect.Type) *types.Type {
 	c.byName[typeName(t)] = t
 	return types.NewObjectType(typeName(t))
 }
-
-// isNoun tells whether a class says how its facts are known.
-func (c *class) isNoun() bool { return c.grounds != nil || c.isFact }
 
 // names are the names of a class's fields, sorted.
 func (c *class) names() []string { return slices.Sorted(maps.Keys(c.fields)) }
