@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -52,7 +53,9 @@ func readPolicy(file string) (*policy.Policy, []byte, error) {
 	return p, data, err
 }
 
+// parsePolicy reads a policy without collecting garbage too often meanwhile: of many rules there is a lot, all at once.
 func parsePolicy(file string, data []byte) (*policy.Policy, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	return policy.Parse(file, data, func(name string) ([]byte, error) { return readSmall(name, maxTrustedRoot) })
 }
 
