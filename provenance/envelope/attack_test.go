@@ -105,20 +105,20 @@ func TestTimesThatDoNotHold(t *testing.T) {
 			template.NotBefore, template.NotAfter = window(-time.Hour, time.Hour)
 			s.tsa = issue(s.t, template, &s.tsaRoot)
 			s.root, s.at = s.trustedRoot(s.t), noon.Add(-2*time.Hour)
-		}), nil, "is not by"},
+		}), nil, "expired or is not yet valid"},
 		{"the timestamp authority's certificate had expired", both(valid(-time.Hour, 3*time.Hour), func(s *scene) {
 			template := stamperTemplate("Contoso Time")
 			template.NotBefore, template.NotAfter = window(-time.Hour, time.Hour)
 			s.tsa = issue(s.t, template, &s.tsaRoot)
 			s.root, s.at = s.trustedRoot(s.t), noon.Add(2*time.Hour)
-		}), nil, "is not by"},
+		}), nil, "expired or is not yet valid"},
 		{"the timestamp authority's root had expired", func(s *scene) {
 			template := authorityTemplate("Contoso Time Root")
 			template.NotBefore, template.NotAfter = window(-24*time.Hour, -time.Hour)
 			s.tsaRoot = issue(s.t, template, nil)
 			s.tsa = issue(s.t, stamperTemplate("Contoso Time"), &s.tsaRoot)
 			s.root = s.trustedRoot(s.t)
-		}, nil, "is not by"},
+		}, nil, "expired or is not yet valid"},
 		{"the timestamp authority is not believed any more", func(s *scene) { s.list("timestampAuthorities")[0]["validFor"] = validFor(-24*time.Hour, -time.Second) }, nil, "after the validity period end"},
 		{"the timestamp authority is not believed yet", func(s *scene) { s.list("timestampAuthorities")[0]["validFor"] = validFor(time.Second, time.Hour) }, nil, "before the validity period start"},
 		{"CVE-2026-39984: a certificate that is for other things, beside a forged one", nil, by(func(s *scene) holder {
@@ -128,28 +128,28 @@ func TestTimesThatDoNotHold(t *testing.T) {
 			forged := issue(s.t, stamperTemplate("Contoso Time"), nil)
 			s.bundle = certified(s.leaf.cert, s.env, object{"timestampVerificationData": stamps(assemble(s.t, server, crypto.SHA256, s.sig(), noon, forged.cert))})
 			return server
-		}), "is not by"},
-		{"CVE-2026-49835: a weak hash", nil, only(func(s *scene) []byte { return assemble(s.t, s.tsa, crypto.SHA1, s.sig(), noon) }), "is not by"},
+		}), "incompatible key usage"},
+		{"CVE-2026-49835: a weak hash", nil, only(func(s *scene) []byte { return assemble(s.t, s.tsa, crypto.SHA1, s.sig(), noon) }), "weak hash"},
 		{"CVE-2026-49835: an intermediate authority that is for other things", nil, by(func(s *scene) holder {
 			ca := issue(s.t, authorityTemplate("Contoso Servers", x509.ExtKeyUsageServerAuth), &s.tsaRoot)
 			tsa := issue(s.t, stamperTemplate("Contoso Time"), &ca)
 			s.bundle = certified(s.leaf.cert, s.env, object{"timestampVerificationData": stamps(assemble(s.t, tsa, crypto.SHA256, s.sig(), noon, ca.cert))})
 			return tsa
-		}), "is not by"},
+		}), "incompatible key usage"},
 		{"a timestamp authority that is for two things", nil, by(func(s *scene) holder {
 			template := stamperTemplate("Contoso Time")
 			template.ExtraExtensions = []pkix.Extension{usageExtension(oidTimeStamping, asn1.ObjectIdentifier{1, 2, 3, 4})}
 			return issue(s.t, template, &s.tsaRoot)
-		}), "is not by"},
+		}), "2 extended key usages"},
 		{"a timestamp authority whose certificate is an authority's", nil, by(func(s *scene) holder {
 			template := stamperTemplate("Contoso Time")
 			template.IsCA, template.BasicConstraintsValid = true, true
 			return issue(s.t, template, &s.tsaRoot)
-		}), "is not by"},
+		}), "not a CA"},
 		{"the certificate authority as a timestamp authority", nil, only(func(s *scene) []byte {
 			tsa := issue(s.t, stamperTemplate("Contoso Time"), &s.authorities.root)
 			return stampOf(s.t, tsa, s.sig(), noon)
-		}), "is not by"},
+		}), "does not match the provided TSA certificate"},
 		{"a promise of a log that the trusted root does not name, v0.1", func(s *scene) { s.root["tlogs"] = []object{} }, func(s *scene) {
 			e := entryV1(s.t, s.log, s.env, s.certPEM(), noon)
 			e.InclusionProof = nil
