@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/digitorus/pkcs7"
 	"github.com/digitorus/timestamp"
 
 	"github.com/seed-3480f271/provenance/provenance/envelope"
@@ -200,20 +201,58 @@ func parseRoot(t testing.TB, root object) *envelope.TrustedRoot {
 // stampOf is a timestamp over a signature.
 func stampOf(t testing.TB, by holder, sig []byte, at time.Time) []byte {
 	t.Helper()
-	return customStamp(t, by, crypto.SHA256, sig, at, nil)
-}
-
-func customStamp(t testing.TB, by holder, hash crypto.Hash, sig []byte, at time.Time, bag []*x509.Certificate) []byte {
-	t.Helper()
-	h := hash.New()
-	h.Write(sig)
-	stamp := timestamp.Timestamp{HashAlgorithm: hash, HashedMessage: h.Sum(nil), Time: at, Policy: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2},
-		AddTSACertificate: true, Certificates: bag}
+	sum := sha256.Sum256(sig)
+	stamp := timestamp.Timestamp{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Time: at, Policy: policyOID, AddTSACertificate: true}
 	der, err := stamp.CreateResponseWithOpts(by.cert, by.key, crypto.SHA256)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return der
+}
+
+var policyOID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 2}
+
+// tstInfo is what a timestamp authority signs.
+// Source: https://www.rfc-editor.org/rfc/rfc3161, section 2.4.2 (TSTInfo)
+type tstInfo struct {
+	Version int
+	Policy  asn1.ObjectIdentifier
+	Imprint struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Hash      []byte
+	}
+	Serial *big.Int
+	Time   time.Time `asn1:"generalized"`
+}
+
+// assemble is a timestamp that no library would make: with certificates before that of its signer, or with a weak hash.
+func assemble(t testing.TB, by holder, hash crypto.Hash, sig []byte, at time.Time, before ...*x509.Certificate) []byte {
+	t.Helper()
+	h := hash.New()
+	h.Write(sig)
+	info := tstInfo{Version: 1, Policy: policyOID, Serial: big.NewInt(1), Time: at}
+	info.Imprint.Hash = h.Sum(nil)
+	info.Imprint.Algorithm.Algorithm = map[crypto.Hash]asn1.ObjectIdentifier{crypto.SHA1: pkcs7.OIDDigestAlgorithmSHA1, crypto.SHA256: pkcs7.OIDDigestAlgorithmSHA256}[hash]
+	data, err := pkcs7.NewSignedData(mustDER(info))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
+	data.SetContentType(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4})
+	for _, cert := range before {
+		data.AddCertificate(cert)
+	}
+	if err := data.AddSigner(by.cert, by.key, pkcs7.SignerInfoConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := data.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mustDER(struct {
+		Status struct{ Status int }
+		Token  asn1.RawValue
+	}{Token: asn1.RawValue{FullBytes: token}})
 }
 
 // stamps is how a bundle holds timestamps.
