@@ -72,7 +72,7 @@ type section struct {
 }
 
 func (b *bed) sections() []section {
-	return []section{{"verify", b.verify}, {"record", b.record}, {"start", b.start}, {"size", b.size}, {"large", b.largeFiles}, {"small", b.smallFiles},
+	return []section{{"verify", b.verify}, {"policy", b.policy}, {"record", b.record}, {"start", b.start}, {"size", b.size}, {"large", b.largeFiles}, {"small", b.smallFiles},
 		{"double", b.double}, {"azurite", b.azurite}, {"million", b.million}, {"nights", b.nights}, {"services", b.services}}
 }
 
