@@ -48,7 +48,12 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "people", Usage: "`full`, or id: no names and addresses of people, only their ids", Value: peopleFull},
 			&cli.StringFlag{Name: "evidence", Usage: "also keep the statement and all that it rests on in a container or folder, `URI`"},
 			&cli.StringFlag{Name: "repo", Usage: "work tree `DIR` (default: here)"},
-			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"},
+			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR, azurekms://VAULT.vault.azure.net/KEY, or keyless"},
+			&cli.StringFlag{Name: "certificate", Usage: "certificate `FILE` of the key, of an authority of your own: PEM, the leaf first"},
+			&cli.StringFlag{Name: "fulcio-url", Usage: "`URL` of the Fulcio that certifies a keyless key, for the job's OIDC token or that in SIGSTORE_ID_TOKEN"},
+			&cli.StringFlag{Name: "timestamp-url", Usage: "`URL` of an RFC 3161 timestamp authority, with its path, that says when the signature was there"},
+			&cli.StringFlag{Name: "rekor-url", Usage: "`URL` of a transparency log, Rekor 2, that the signature is added to"},
+			trustedRootFlag(),
 			&cli.StringFlag{Name: "builder-id", Usage: "SLSA builder.id `URI` (default in a pipeline: its definition's URL and pool)"},
 			&cli.StringFlag{Name: "statement", Usage: "also write the plain statement to `FILE`; - is stdout, in place of the report"},
 			&cli.StringFlag{Name: "bundle", Usage: "also write the signed Sigstore bundle to `FILE`"},
@@ -69,6 +74,7 @@ type recorder struct {
 	key      *sign.Key // nil in a dry run without one
 	lock     sync.Mutex
 	evidence []provenance.Evidence
+	issued   []string // OIDC tokens that this run got
 }
 
 func record(j *job) error {
@@ -92,7 +98,10 @@ func record(j *job) error {
 	if r.workers, err = workers(r.cfg.Workers); err != nil {
 		return err
 	}
-	key := r.loadKey()
+	key, err := r.loadKey()
+	if err != nil {
+		return err
+	}
 	if err := r.askSources(); err != nil {
 		return err
 	}
@@ -128,7 +137,11 @@ func (cfg config) check(dryRun bool) error {
 }
 
 // loadKey starts to load the signing key, which takes a tenth of a second on purpose, and returns how to wait for it.
-func (r *recorder) loadKey() func() (*sign.Key, error) {
+func (r *recorder) loadKey() (func() (*sign.Key, error), error) {
+	o, err := r.signOptions()
+	if err != nil {
+		return nil, err
+	}
 	type loaded struct {
 		key *sign.Key
 		err error
@@ -138,11 +151,11 @@ func (r *recorder) loadKey() func() (*sign.Key, error) {
 		done <- loaded{}
 	} else {
 		go func() {
-			key, err := sign.Load(r.ctx, r.cfg.Key, sign.Options{Getenv: r.getenv, Password: r.password})
+			key, err := sign.Load(r.ctx, r.cfg.Key, o)
 			done <- loaded{key, err}
 		}()
 	}
-	return func() (*sign.Key, error) { l := <-done; return l.key, l.err }
+	return func() (*sign.Key, error) { l := <-done; return l.key, l.err }, nil
 }
 
 // statement builds the statement and takes a last look at it, and at what will lie beside it, for secrets.
@@ -198,7 +211,7 @@ func (r *recorder) attach(statement provenance.Statement, payload []byte) error 
 		return err
 	}
 	if again {
-		statement, payload, err = openStatement(signed.Bundle, r.key.Verifier())
+		statement, payload, err = openStatement(signed.Bundle, r.key.Trust())
 	} else {
 		signed, err = r.key.Sign(r.ctx, payload)
 	}
@@ -233,7 +246,7 @@ func (r *recorder) point() {
 	}
 }
 
-// sameBuild looks for an attestation of the same build that this key signed.
+// sameBuild looks for an attestation of the same build that this key or identity signed, and that was seen by all who are asked now.
 func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) {
 	found, err := r.image.Attestations(r.ctx)
 	if err != nil {
@@ -243,7 +256,7 @@ func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) 
 		if f.Err != nil || f.Form != envelope.FormBundle {
 			continue
 		}
-		theirs, err := openRecord(f.Bytes, r.key.Verifier())
+		theirs, err := openRecord(f.Bytes, r.key)
 		if err != nil {
 			continue
 		}
@@ -251,7 +264,10 @@ func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) 
 			r.warnOfDisagreement(mine, theirs)
 			continue
 		}
-		env, _, err := envelope.UnverifiedEnvelopeOf(f.Bytes) // it was verified two lines above
+		if r.key.Identity() != nil {
+			return sign.Signed{Bundle: f.Bytes}, true, nil
+		}
+		env, _, err := envelope.UnverifiedEnvelopeOf(f.Bytes) // it was verified above
 		return sign.Signed{Envelope: env, Bundle: f.Bytes}, true, err
 	}
 	return sign.Signed{}, false, nil
@@ -267,8 +283,8 @@ func (r *recorder) warnOfDisagreement(mine, theirs provenance.Record) {
 }
 
 // openStatement goes from bytes to the signed statement, and to its own bytes.
-func openStatement(data []byte, key envelope.Verifier) (provenance.Statement, []byte, error) {
-	verified, err := envelope.Open(data, key)
+func openStatement(data []byte, trust envelope.Trust) (provenance.Statement, []byte, error) {
+	verified, err := trust.Open(data)
 	if err != nil {
 		return provenance.Statement{}, nil, err
 	}
@@ -277,35 +293,43 @@ func openStatement(data []byte, key envelope.Verifier) (provenance.Statement, []
 }
 
 // openRecord goes all the way to a record.
-func openRecord(data []byte, key envelope.Verifier) (provenance.Record, error) {
-	statement, _, err := openStatement(data, key)
+func openRecord(data []byte, key *sign.Key) (provenance.Record, error) {
+	verified, err := key.Open(data)
+	if err != nil {
+		return provenance.Record{}, err
+	}
+	statement, err := provenance.ParseStatement(verified.Payload())
 	if err != nil {
 		return provenance.Record{}, err
 	}
 	return provenance.Read(statement)
 }
 
-// readBack asks the registry for what was attached: both forms must be there, and open with the key.
+// readBack asks the registry for what was attached: each form must be there, and open with the key or identity.
 func (r *recorder) readBack(signed sign.Signed) error {
 	found, err := r.image.Attestations(r.ctx)
 	if err != nil {
 		return fmt.Errorf("read back what was attached: %w", err)
 	}
-	want, err := envelope.Open(signed.Bundle, r.key.Verifier())
+	trust := r.key.Trust()
+	want, err := trust.Open(signed.Bundle)
 	if err != nil {
 		return err
 	}
-	missing := map[string]bool{envelope.FormBundle: true, envelope.FormATT: true}
+	missing := map[string]bool{envelope.FormBundle: true}
+	if signed.Envelope != nil {
+		missing[envelope.FormATT] = true
+	}
 	for _, f := range found {
 		if f.Err != nil {
 			continue
 		}
-		if got, err := envelope.Open(f.Bytes, r.key.Verifier()); err == nil && string(got.Payload()) == string(want.Payload()) {
+		if got, err := trust.Open(f.Bytes); err == nil && string(got.Payload()) == string(want.Payload()) {
 			delete(missing, f.Form)
 		}
 	}
 	if len(missing) > 0 {
-		return provenance.WithHint(errors.New("the attestation was attached, but reading it back does not find it in both forms"),
+		return provenance.WithHint(errors.New("the attestation was attached, but reading it back does not find it in every form"),
 			"run again: it completes what is missing; if this repeats, the registry does not keep what it accepts")
 	}
 	return nil
@@ -335,7 +359,12 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 	}
 	done := report.Recorded{Record: record, Statement: provenance.SumSHA256(payload), Again: again}
 	if bundle != nil {
-		done.Key, done.Fingerprint = r.cfg.Key, r.key.Fingerprint()
+		verified, err := r.key.Open(bundle)
+		if err != nil {
+			return err
+		}
+		signer := verified.Signer()
+		done.Signer, done.Times = &signer, verified.Times()
 	}
 	if r.format == "json" {
 		return report.RecordedJSON(r.Stdout, done)
@@ -346,7 +375,7 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 // secretVariables hold secrets of this process, which must not turn up in anything that is signed or stored.
 var secretVariables = []string{passwordVariable, "DATABRICKS_TOKEN", "SYSTEM_ACCESSTOKEN", "AZURE_CLIENT_SECRET",
 	"AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
-	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"}
+	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", idTokenVariable, "GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"}
 
 // secrets are the values that the last look searches for.
 func (r *recorder) secrets() []string {
@@ -356,5 +385,7 @@ func (r *recorder) secrets() []string {
 			values = append(values, value)
 		}
 	}
-	return values
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return append(values, r.issued...)
 }

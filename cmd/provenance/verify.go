@@ -20,7 +20,7 @@ func verifyCommand(p process) *cli.Command {
 		Usage:     "the gate: accept an image, or refuse it with every reason",
 		ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
-			keyFlag(),
+			keyFlag(), identityFlag(), identityPatternFlag(), issuerFlag(), trustedRootFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "policy `FILE`"},
 			&cli.StringFlag{Name: "bundle", Usage: "verify this Sigstore bundle `FILE` for IMAGE, a digest, with no network at all"},
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
@@ -106,12 +106,25 @@ func (j *job) verifyInput() (verify.Input, error) {
 			return in, err
 		}
 	}
-	keys, err := j.publicKeys()
+	believed, err := j.believed()
 	if err != nil {
 		return in, err
 	}
-	in.Trust.Verifiers, err = verify.Verifiers(in.Policy, keys)
+	if in.Trust.Root, err = j.trustedRoot(); err != nil {
+		return in, err
+	}
+	in.Trust.Verifiers, err = verify.Verifiers(in.Policy, believed)
 	return in, err
+}
+
+// believed are the keys of --key, and the identity of --certificate-identity.
+func (j *job) believed() ([]envelope.Verifier, error) {
+	keys, err := j.publicKeys()
+	if err != nil {
+		return nil, err
+	}
+	identities, err := j.identities()
+	return append(keys, identities...), err
 }
 
 // publicKeys are those of --key.
@@ -128,6 +141,9 @@ func (j *job) publicKeys() ([]envelope.Verifier, error) {
 }
 
 func (j *job) publicKey(ref string) (envelope.Verifier, error) {
+	if ref == sign.Keyless {
+		return envelope.Verifier{}, provenance.Misuse("give --certificate-identity, --certificate-oidc-issuer and --trusted-root", "--key keyless names no key: what verifies is whom the certificate names")
+	}
 	if variable, found := strings.CutPrefix(ref, "env://"); found {
 		if j.getenv(variable) == "" {
 			return envelope.Verifier{}, provenance.Misuse("put the content of cosign.pub into the variable", "%s: the variable is not set", ref)

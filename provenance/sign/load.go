@@ -34,8 +34,11 @@ type Options struct {
 	// Root has the authorities of all of these. Without it nobody could tell whether what they answer is of use.
 	Root *envelope.TrustedRoot
 
-	Client httpclient.Options // how these services are asked; its zero value is fit for use
+	Client Client // how these services are asked
 }
+
+// Client says how services are asked over HTTP; its zero value is fit for use.
+type Client = httpclient.Options
 
 // Keyless is the reference of a key that is made for one run and forgotten: what stays is whom its certificate names.
 const Keyless = "keyless"

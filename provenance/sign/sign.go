@@ -148,8 +148,13 @@ func (k *Key) sign(ctx context.Context, payload []byte, log *log) (Signed, error
 	if leaf != nil {
 		signed.Envelope = nil
 	}
-	if err := k.check(signed, payload, log != nil); err != nil {
-		return Signed{}, err
+	for _, form := range [][]byte{signed.Bundle, signed.Envelope} {
+		if form == nil {
+			continue
+		}
+		if err := k.check(form, payload, log); err != nil {
+			return Signed{}, err
+		}
 	}
 	return signed, nil
 }
@@ -176,38 +181,48 @@ func (k *Key) bundle(ctx context.Context, payload, env, leaf []byte, log *log) (
 	return compact.Bytes(), nil
 }
 
-// check opens each form as a verifier would. That one does not open is no verdict about anything: only an error.
-func (k *Key) check(signed Signed, payload []byte, logged bool) error {
-	verified, err := k.open(signed.Bundle, payload)
-	if err != nil {
-		return err
-	}
-	stamped := slices.ContainsFunc(verified.Times(), func(t envelope.Time) bool { return t.Kind == envelope.TimeStamp })
-	if k.authority != nil && !stamped {
-		return provenance.WithHint(fmt.Errorf("%s answered, but %s does not let its timestamp be believed: %s", k.authority.url, k.root.Name, verified.Untimed()),
-			"name the timestamp authority in the trusted root: `cosign trusted-root create --tsa …`")
-	}
-	if logged && !verified.Logged() {
-		return provenance.WithHint(fmt.Errorf("%s answered, but %s does not let its entry be believed: %s", k.log.url, k.root.Name, verified.Untimed()),
-			"name the log in the trusted root: `cosign trusted-root create --rekor …`")
-	}
-	if signed.Envelope != nil {
-		_, err = k.open(signed.Envelope, payload)
-	}
-	return err
-}
-
-func (k *Key) open(form, payload []byte) (envelope.Verified, error) {
+// check opens a form as a verifier would. That it does not open is no verdict about anything: only an error.
+func (k *Key) check(form, payload []byte, log *log) error {
 	verified, err := k.Trust().Open(form)
 	var refused *provenance.Refused
 	if errors.As(err, &refused) && k.certificate == nil && (refused.Code == envelope.CodeKey || refused.Code == envelope.CodeInvalid) {
-		return verified, fmt.Errorf("the signature that %s made does not verify with its own public key", k.name)
+		return fmt.Errorf("the signature that %s made does not verify with its own public key", k.name)
 	}
 	if err != nil { // a refusal would be a verdict
-		return verified, provenance.WithHint(fmt.Errorf("what %s signed does not open again: %s", k.name, err.Error()), strings.Join(provenance.Hints(err), "; "))
+		return provenance.WithHint(fmt.Errorf("what %s signed does not open again: %s", k.name, err.Error()), strings.Join(provenance.Hints(err), "; "))
 	}
 	if !bytes.Equal(verified.Payload(), payload) {
-		return verified, fmt.Errorf("%s signed something else than it was given", k.name)
+		return fmt.Errorf("%s signed something else than it was given", k.name)
+	}
+	if verified.Form() == envelope.FormATT {
+		return nil
+	}
+	return k.seen(verified, log)
+}
+
+// Open opens a bundle that the key signed in this or another run, with all that [Options] ask for beside the signature: without the
+// timestamp or the entry that are wanted now, it is another one.
+func (k *Key) Open(bundle []byte) (envelope.Verified, error) {
+	verified, err := k.Trust().Open(bundle)
+	if err != nil {
+		return envelope.Verified{}, err
+	}
+	if err := k.seen(verified, k.log); err != nil {
+		return envelope.Verified{}, err
 	}
 	return verified, nil
+}
+
+// seen tells whether those saw a signature who should.
+func (k *Key) seen(v envelope.Verified, log *log) error {
+	stamped := slices.ContainsFunc(v.Times(), func(t envelope.Time) bool { return t.Kind == envelope.TimeStamp })
+	switch {
+	case k.authority != nil && !stamped:
+		return provenance.WithHint(fmt.Errorf("there is no timestamp of %s that %s lets anybody believe: %s", k.authority.url, k.root.Name, v.Untimed()),
+			"name the timestamp authority in the trusted root: `cosign trusted-root create --tsa …`")
+	case log != nil && !v.Logged():
+		return provenance.WithHint(fmt.Errorf("there is no entry of %s that %s lets anybody believe", log.url, k.root.Name),
+			"name the log in the trusted root: `cosign trusted-root create --rekor …`")
+	}
+	return nil
 }

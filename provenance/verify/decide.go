@@ -81,6 +81,7 @@ type Attestation struct {
 	Statement provenance.Digest `json:"statement"` // sha256 of the signed payload
 	Where     []string          `json:"where"`
 	Forms     []string          `json:"forms"`
+	Times     []envelope.Time   `json:"times,omitempty"`    // when the signature was there, as authorities of the trusted root say; the earliest first
 	Rechecks  []Rechecked       `json:"rechecks,omitempty"` // in the order of Record.Data; none when nothing was asked
 }
 

@@ -20,6 +20,7 @@ const (
 type examined struct {
 	where     []string
 	forms     []string
+	times     []envelope.Time
 	signer    envelope.Signer
 	payload   []byte
 	digest    provenance.Digest
@@ -222,6 +223,19 @@ func (e *examined) add(c Candidate) {
 	if !slices.Contains(e.forms, c.Form) {
 		e.forms = append(e.forms, c.Form)
 	}
+	e.times = earliest(append(e.times, c.Verified.Times()...))
+}
+
+// earliest leaves of each witness the first time, and puts the first of all in front. The old form has none, and a statement that was
+// signed twice was there when it was seen first.
+func earliest(times []envelope.Time) (out []envelope.Time) {
+	slices.SortStableFunc(times, func(a, b envelope.Time) int { return a.At.Compare(b.At) })
+	for _, t := range times {
+		if !slices.ContainsFunc(out, func(o envelope.Time) bool { return o.Kind == t.Kind && o.By == t.By }) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // findings are all findings, with their place.
@@ -241,5 +255,5 @@ func (e *examined) undecided() bool {
 
 // attestation is the statement for reports.
 func (e *examined) attestation() *Attestation {
-	return &Attestation{Record: e.record, Signer: e.signer, Statement: e.digest, Where: e.where, Forms: e.forms, Rechecks: e.rechecks}
+	return &Attestation{Record: e.record, Signer: e.signer, Statement: e.digest, Where: e.where, Forms: e.forms, Times: e.times, Rechecks: e.rechecks}
 }
