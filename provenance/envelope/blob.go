@@ -3,6 +3,7 @@ package envelope
 import (
 	"bytes"
 	"crypto"
+	"errors"
 	"fmt"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
@@ -43,6 +44,9 @@ func (t Trust) OpenBlob(raw, blob []byte) (Signer, error) {
 // checkDigest compares the digest that a bundle has of the file. It is not signed, but says at once that a bundle is of another.
 func checkDigest(m *protocommon.MessageSignature, blob []byte) error {
 	algorithm := m.GetMessageDigest().GetAlgorithm()
+	if len(m.GetMessageDigest().GetDigest()) == 0 {
+		return provenance.WithHint(malformed(errors.New("it has no digest of its file")), "cosign leaves it out for Ed25519 keys: sign with another kind of key")
+	}
 	hash, known := map[protocommon.HashAlgorithm]crypto.Hash{
 		protocommon.HashAlgorithm_SHA2_256: crypto.SHA256,
 		protocommon.HashAlgorithm_SHA2_384: crypto.SHA384,

@@ -60,17 +60,22 @@ func (c cosign) verifier(t *testing.T, name string) envelope.Verifier {
 	return v
 }
 
-// What stock cosign signs, in both forms, is opened, and by its key only. What it signs that is no attestation is foreign.
-func TestCosignsEnvelopes(t *testing.T) {
-	tests := []struct {
-		tool    string
-		offline []string // flags that keep it from the network
-		bundle  []string // flags that make it write a bundle
-	}{
+// offlineCosign is a stock cosign with flags that keep it from the network, and those that make it write a bundle.
+type offlineCosign struct {
+	tool            string
+	offline, bundle []string
+}
+
+func offlineCosigns() []offlineCosign {
+	return []offlineCosign{
 		{"cosign-v2", []string{"--tlog-upload=false", "--yes"}, []string{"--new-bundle-format"}},
 		{"cosign-v3", []string{"--tlog-upload=false", "--use-signing-config=false", "--yes"}, nil},
 	}
-	for _, tt := range tests {
+}
+
+// What stock cosign signs, in both forms, is opened, and by its key only. What it signs that is no attestation is foreign.
+func TestCosignsEnvelopes(t *testing.T) {
+	for _, tt := range offlineCosigns() {
 		t.Run(tt.tool, func(t *testing.T) {
 			c := newCosign(t, tt.tool)
 			flags := append([]string{"--key", "cosign.key", "--bundle", "bundle.json"}, append(tt.offline, tt.bundle...)...)

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"bytes"
 	"cmp"
 	"crypto"
 	"crypto/x509"
@@ -29,6 +30,7 @@ const (
 type sightings struct {
 	times  []Time
 	logged bool
+	silent bool // a log has it and says no time
 	// Why a timestamp, or an entry of a log that the trusted root names, does not count.
 	badStamps, badEntries []error
 	none                  string // why nobody looked
@@ -43,7 +45,7 @@ func (s sightings) untimed() string {
 		return s.none
 	}
 	reasons := append(slices.Clone(s.badStamps), s.badEntries...)
-	if len(reasons) == 0 && s.logged {
+	if len(reasons) == 0 && s.silent {
 		return "it carries no timestamp, and its log says no time"
 	}
 	if len(reasons) == 0 {
@@ -143,43 +145,63 @@ func (r *TrustedRoot) readEntries(o observed, s *sightings) {
 		if !named {
 			continue
 		}
-		at, err := r.readEntry(entry, log, o, s.times)
-		if err != nil {
-			s.badEntries = append(s.badEntries, fmt.Errorf("the entry of the log %.100s does not verify: %w", nameOfLog(log), err))
-			continue
+		at, err := r.readEntry(entry, o)
+		if err == nil && at.IsZero() {
+			err = s.addSilent(log)
 		}
-		s.logged = true
-		if !at.IsZero() {
+		switch {
+		case err != nil:
+			s.badEntries = append(s.badEntries, fmt.Errorf("the entry of the log %.100s does not verify: %w", nameOfLog(log), err))
+		case !at.IsZero():
+			s.logged = true
 			s.times = append(s.times, Time{at.UTC(), TimeLog, nameOfLog(log)})
 		}
 	}
 }
 
+// addSilent notes an entry of a log that says no time. When the log's key was withdrawn, its word counts only for what somebody
+// else saw before; when nobody saw it, nobody can tell.
+func (s *sightings) addSilent(log *root.TransparencyLog) error {
+	s.silent = true
+	end := log.ValidityPeriodEnd
+	switch {
+	case end.IsZero() || slices.ContainsFunc(s.times, func(t Time) bool { return !t.At.After(end) }):
+		s.logged = true
+	case len(s.times) > 0:
+		return fmt.Errorf("the log was believed until %s, and nobody saw the signature before", end.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // readEntry verifies one entry: that it is about this signature and signer, and that the log has it. Only a promise that the log
 // signed tells the time; a proof alone does not.
-func (r *TrustedRoot) readEntry(raw *protorekor.TransparencyLogEntry, log *root.TransparencyLog, o observed, stamps []Time) (time.Time, error) {
+func (r *TrustedRoot) readEntry(raw *protorekor.TransparencyLogEntry, o observed) (time.Time, error) {
 	entry, err := tlog.ParseTransparencyLogEntry(raw)
 	if err != nil {
 		return time.Time{}, err
 	}
-	times, err := verify.VerifyTlogEntry(&entity{content: o.content, by: o.by, entry: entry}, believed{r.material, o.by}, 1, true)
-	if err != nil {
+	if err := checkAbout(entry, o); err != nil {
 		return time.Time{}, err
 	}
-	if len(times) > 0 {
-		return times[0].Time, nil
+	times, err := verify.VerifyTlogEntry(&entity{content: o.content, by: o.by, entry: entry}, believed{r.material, o.by}, 1, true)
+	if err != nil || len(times) == 0 {
+		return time.Time{}, err
 	}
-	return time.Time{}, checkOpen(log, stamps)
+	return times[0].Time, nil
 }
 
-// checkOpen tells whether a log could still have taken in a signature of which it says no time. When its key was withdrawn,
-// somebody else has to have seen the signature before.
-func checkOpen(log *root.TransparencyLog, stamps []Time) error {
-	end := log.ValidityPeriodEnd
-	if end.IsZero() || slices.ContainsFunc(stamps, func(t Time) bool { return !t.At.After(end) }) {
-		return nil
+// checkAbout tells whether an entry is about this signature and its signer. The library asks that only of some kinds of entries.
+func checkAbout(entry *tlog.Entry, o observed) error {
+	if err := tlog.ValidateEntry(entry); err != nil {
+		return err
 	}
-	return fmt.Errorf("the log was believed until %s, and nobody saw the signature before", end.UTC().Format(time.RFC3339))
+	if !bytes.Equal(entry.Signature(), o.signature) {
+		return errors.New("it is about another signature")
+	}
+	if !o.by.CompareKey(entry.PublicKey(), nil) {
+		return errors.New("it is about another signer")
+	}
+	return nil
 }
 
 // entity is a signature with one log entry, for Sigstore's library.
