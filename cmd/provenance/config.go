@@ -46,6 +46,7 @@ type config struct {
 	Evidence       string    `yaml:"evidence"`
 	Repo           string    `yaml:"repo"`
 	Key            string    `yaml:"key"`
+	Certificate    string    `yaml:"certificate"`
 	Statement      string    `yaml:"statement"`
 	Bundle         string    `yaml:"bundle"`
 	BuilderID      string    `yaml:"builder-id"`
@@ -196,7 +197,8 @@ func yamlHint(err error) string {
 	case strings.Contains(text, "into []string") && !strings.Contains(text, "!!map"):
 		return "write a list, also of one: data: [URI], or `- URI` in a line of its own"
 	}
-	return "the keys are those flags of `provenance record` that say what is recorded (image, data, key, …), without dashes; --timeout, --cloud and --format stay flags"
+	return "the keys are those flags of `provenance record` that say what is recorded (image, data, key, …), without dashes; --timeout, --cloud and --format stay flags, " +
+		"and so does who is asked to vouch for the signature, and believed: --fulcio-url, --timestamp-url, --rekor-url, --trusted-root"
 }
 
 // yamlError says what is wrong in the words of somebody who wrote YAML, not Go.
@@ -228,7 +230,7 @@ var typeWords = strings.NewReplacer("!!str", "text", "!!map", "a mapping", "!!se
 func (cfg *config) override(c *cli.Context) {
 	for name, field := range map[string]*string{
 		"image": &cfg.Image, "platform": &cfg.Platform, "data-list": &cfg.DataList, "model-name": &cfg.ModelName, "model-version": &cfg.ModelVersion, "databricks-host": &cfg.DatabricksHost,
-		"databricks-run": &cfg.DatabricksRun, "repo": &cfg.Repo, "key": &cfg.Key, "statement": &cfg.Statement,
+		"databricks-run": &cfg.DatabricksRun, "repo": &cfg.Repo, "key": &cfg.Key, "certificate": &cfg.Certificate, "statement": &cfg.Statement,
 		"databricks-resource-id": &cfg.DatabricksID, "databricks-notebook": &cfg.DatabricksFile, "mlflow-uri": &cfg.MLflowURI, "mlflow-run": &cfg.MLflowRun,
 		"azureml-workspace": &cfg.AzureML, "azure-devops": &cfg.AzureDevOps, "github-api": &cfg.GitHubAPI, "people": &cfg.People, "evidence": &cfg.Evidence,
 		"bundle": &cfg.Bundle, "builder-id": &cfg.BuilderID, "previous": &cfg.Previous, "reuse": &cfg.Reuse, "state": &cfg.State,

@@ -65,7 +65,10 @@ func digest(j *job) error {
 	if j.workers, err = workers(j.c.Int("workers")); err != nil {
 		return err
 	}
-	if ref := j.c.String("key"); ref != "" {
+	if ref := j.c.String("key"); ref == sign.Keyless {
+		return provenance.Misuse("seal with a key: a cosign key file, env://VAR or azurekms://VAULT.vault.azure.net/KEY",
+			"--key keyless does not seal: a seal is opened with its key, and that one would be gone")
+	} else if ref != "" {
 		if d.key, err = sign.Load(j.ctx, ref, sign.Options{Getenv: j.getenv, Password: j.password}); err != nil {
 			return err
 		}
@@ -303,7 +306,7 @@ func (d *digester) merge(parts []string) error {
 			d.say("warning: nobody checked who sealed %s: give --key, with which the whole is sealed, too", strings.Join(sealed, ", "))
 		}
 	} else {
-		by, err := sealsOf(m.Parts, d.key.Verifier())
+		by, err := sealsOf(m.Parts, d.key)
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (r *recorder) merge(ctx context.Context, parts []string) (merged, error) {
 	if err != nil || r.key == nil {
 		return merged{Merged: m}, err
 	}
-	by, err := sealsOf(m.Parts, r.key.Verifier())
+	by, err := sealsOf(m.Parts, r.key)
 	return merged{m, by}, err
 }
 
@@ -95,7 +95,7 @@ func (r *recorder) readListings(ctx context.Context) (map[string]listing, error)
 		}
 		var by string
 		if r.key != nil {
-			if by, err = openSeal(file, l.File, r.key.Verifier()); err != nil {
+			if by, err = openSeal(file, l.File, r.key); err != nil {
 				return nil, err
 			}
 		}

@@ -100,7 +100,7 @@ func (r *recorder) openEarlier(img *image.Image, f image.Found) (*earlier, error
 	if f.Err != nil {
 		return nil, f.Err
 	}
-	statement, payload, err := openStatement(f.Bytes, r.key.Verifier())
+	statement, payload, err := openStatement(f.Bytes, r.key.Trust())
 	if err != nil {
 		return nil, err
 	}

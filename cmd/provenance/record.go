@@ -46,7 +46,12 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "people", Usage: "`full`, or id: no names and addresses of people, only their ids", Value: peopleFull},
 			&cli.StringFlag{Name: "evidence", Usage: "also keep the statement and all that it rests on in a container or folder, `URI`"},
 			&cli.StringFlag{Name: "repo", Usage: "work tree `DIR` (default: here)"},
-			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"},
+			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR, azurekms://VAULT.vault.azure.net/KEY, or keyless"},
+			&cli.StringFlag{Name: "certificate", Usage: "certificate `FILE` of the key, of an authority of your own: PEM, the leaf first"},
+			&cli.StringFlag{Name: "fulcio-url", Usage: "`URL` of the Fulcio that certifies a keyless key, for the job's OIDC token or that in SIGSTORE_ID_TOKEN"},
+			&cli.StringFlag{Name: "timestamp-url", Usage: "`URL` of an RFC 3161 timestamp authority, with its path, that says when the signature was there"},
+			&cli.StringFlag{Name: "rekor-url", Usage: "`URL` of a transparency log, Rekor 2, that the signature is added to"},
+			trustedRootFlag(),
 			&cli.StringFlag{Name: "builder-id", Usage: "SLSA builder.id `URI` (default in a pipeline: its definition's URL and pool)"},
 			&cli.StringFlag{Name: "statement", Usage: "also write the plain statement to `FILE`; - is stdout, in place of the report"},
 			&cli.StringFlag{Name: "bundle", Usage: "also write the signed Sigstore bundle to `FILE`"},
@@ -67,6 +72,7 @@ type recorder struct {
 	key      *sign.Key // nil in a dry run without one
 	lock     sync.Mutex
 	evidence []provenance.Evidence
+	issued   []string // OIDC tokens that this run got
 }
 
 func record(j *job) error {
@@ -90,7 +96,11 @@ func record(j *job) error {
 	if r.workers, err = workers(r.cfg.Workers); err != nil {
 		return err
 	}
-	key := r.loadKey(r.cfg.Key)
+	options, err := r.signOptions()
+	if err != nil {
+		return err
+	}
+	key := r.loadKey(r.cfg.Key, options)
 	if err := r.askSources(); err != nil {
 		return err
 	}
@@ -178,7 +188,7 @@ func (r *recorder) attach(statement provenance.Statement, payload []byte) error 
 		return err
 	}
 	if again {
-		statement, payload, err = openStatement(signed.Bundle, r.key.Verifier())
+		statement, payload, err = openStatement(signed.Bundle, r.key.Trust())
 	} else {
 		signed, err = r.key.Sign(r.ctx, payload)
 	}
@@ -207,7 +217,7 @@ func (r *recorder) point() {
 	}
 }
 
-// sameBuild looks for an attestation of the same build that this key signed.
+// sameBuild looks for an attestation of the same build that this key or identity signed, and that was seen by all who are asked now.
 func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) {
 	found, err := r.image.Attestations(r.ctx)
 	if err != nil {
@@ -217,7 +227,7 @@ func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) 
 		if f.Err != nil || f.Form != envelope.FormBundle {
 			continue
 		}
-		theirs, err := openRecord(f.Bytes, r.key.Verifier())
+		theirs, err := openRecord(f.Bytes, r.key)
 		if err != nil {
 			continue
 		}
@@ -225,7 +235,10 @@ func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) 
 			r.warnOfDisagreement(mine, theirs)
 			continue
 		}
-		env, _, err := envelope.UnverifiedEnvelopeOf(f.Bytes) // it was verified two lines above
+		if r.key.Identity() != nil {
+			return sign.Signed{Bundle: f.Bytes}, true, nil
+		}
+		env, _, err := envelope.UnverifiedEnvelopeOf(f.Bytes) // it was verified above
 		return sign.Signed{Envelope: env, Bundle: f.Bytes}, true, err
 	}
 	return sign.Signed{}, false, nil
@@ -241,8 +254,8 @@ func (r *recorder) warnOfDisagreement(mine, theirs provenance.Record) {
 }
 
 // openStatement goes from bytes to the signed statement, and to its own bytes.
-func openStatement(data []byte, key envelope.Verifier) (provenance.Statement, []byte, error) {
-	verified, err := envelope.Open(data, key)
+func openStatement(data []byte, trust envelope.Trust) (provenance.Statement, []byte, error) {
+	verified, err := trust.Open(data)
 	if err != nil {
 		return provenance.Statement{}, nil, err
 	}
@@ -251,8 +264,12 @@ func openStatement(data []byte, key envelope.Verifier) (provenance.Statement, []
 }
 
 // openRecord goes all the way to a record.
-func openRecord(data []byte, key envelope.Verifier) (provenance.Record, error) {
-	statement, _, err := openStatement(data, key)
+func openRecord(data []byte, key *sign.Key) (provenance.Record, error) {
+	verified, err := key.Open(data)
+	if err != nil {
+		return provenance.Record{}, err
+	}
+	statement, err := provenance.ParseStatement(verified.Payload())
 	if err != nil {
 		return provenance.Record{}, err
 	}
@@ -283,7 +300,12 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 	}
 	done := report.Recorded{Record: record, Statement: provenance.SumSHA256(payload), Again: again}
 	if bundle != nil {
-		done.Key, done.Fingerprint = r.cfg.Key, r.key.Fingerprint()
+		verified, err := r.key.Open(bundle)
+		if err != nil {
+			return err
+		}
+		signer := verified.Signer()
+		done.Signer, done.Times = &signer, verified.Times()
 	}
 	if r.format == "json" {
 		return report.RecordedJSON(r.Stdout, done)
@@ -294,7 +316,7 @@ func (r *recorder) finish(statement provenance.Statement, payload, bundle []byte
 // secretVariables hold secrets of this process, which must not turn up in anything that is signed or stored.
 var secretVariables = []string{passwordVariable, "DATABRICKS_TOKEN", "SYSTEM_ACCESSTOKEN", "AZURE_CLIENT_SECRET",
 	"AZURE_CLIENT_CERTIFICATE_PASSWORD", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING",
-	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", "GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"}
+	"AZURE_DEVOPS_EXT_PAT", "ARM_CLIENT_SECRET", idTokenVariable, "GITHUB_TOKEN", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD"}
 
 // secrets are the values that the last look searches for.
 func (j *job) secrets() []string {
@@ -305,4 +327,11 @@ func (j *job) secrets() []string {
 		}
 	}
 	return values
+}
+
+// secrets are also the tokens that were issued meanwhile.
+func (r *recorder) secrets() []string {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return append(r.job.secrets(), r.issued...)
 }

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 //	vault VAR FILE                      starts a Key Vault, sets VAR to its key, and writes the public half
 //	azure WHAT ARG...                   a double of Azure; see azure_test.go
 //	services WHAT ARG...                doubles of everything that record asks; see services_test.go
+//	sigstore WHAT ARG...                a real Fulcio, timestamp authority and Rekor; see sigstore_test.go
 //	digest VAR REF                      sets VAR to the digest of an image
 //	edit FILE OLD NEW                   replaces text in a file, which must be there
 //
@@ -56,7 +57,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scriptStatus, "registry": scriptRegistry, "mkimage": scriptImage, "digest": scriptDigest,
 			"databricks": scriptDatabricks, "azurite": scriptAzurite, "upload": scriptUpload, "vault": scriptVault, "edit": scriptEdit,
-			"azure": scriptAzure, "mlflow": scriptMLflow, "services": scriptServices,
+			"azure": scriptAzure, "mlflow": scriptMLflow, "services": scriptServices, "sigstore": scriptSigstore,
 		},
 	})
 }

@@ -30,16 +30,20 @@ func (j *job) writeSeal(key *sign.Key, file string, digest provenance.Digest) er
 }
 
 // openSeal is the fingerprint of the key that sealed a file with that digest; empty if there is no seal beside it. A seal that
-// the key did not make is refused: somebody put it there.
-func openSeal(file string, digest provenance.Digest, key envelope.Verifier) (string, error) {
+// the key did not make is refused: somebody put it there. No identity seals, so none opens a seal.
+func openSeal(file string, digest provenance.Digest, key *sign.Key) (string, error) {
 	if _, err := os.Lstat(file + sealSuffix); errors.Is(err, os.ErrNotExist) {
 		return "", nil
+	}
+	if key.Identity() != nil {
+		return "", provenance.Misuse("record with the key that made the seals, without a certificate; or remove them, and the digests are declared",
+			"%s has a seal, which only its key opens, and what is recorded is signed with a certificate", file)
 	}
 	data, err := readSmall(file+sealSuffix, envelope.MaxSize)
 	if err != nil {
 		return "", err
 	}
-	verified, err := envelope.Open(data, key)
+	verified, err := key.Trust().Open(data)
 	if err != nil {
 		return "", provenance.Refuse("data.seal", "name the key that sealed it with --key", "the seal of %s does not verify: %v", file, err)
 	}
@@ -99,7 +103,7 @@ func removeSeal(file string) error {
 
 // sealsOf is the fingerprint of the key that sealed all of the parts; empty if none has a seal. Some sealed and some not are
 // refused: the digests of one folder are known in one way.
-func sealsOf(parts []folder.Part, key envelope.Verifier) (string, error) {
+func sealsOf(parts []folder.Part, key *sign.Key) (string, error) {
 	sealed, unsealed := "", ""
 	for _, part := range parts {
 		by, err := openSeal(part.Path, part.Digest, key)

@@ -56,19 +56,24 @@ func scriptServices(ts *testscript.TestScript, neg bool, args []string) {
 		if !started {
 			ts.Fatalf("no services were started")
 		}
-		texts := map[string][]byte{"stdout": []byte(ts.ReadFile("stdout")), "stderr": []byte(ts.ReadFile("stderr"))}
-		for _, dir := range args[1:] {
-			maps.Copy(texts, filesUnder(ts, dir, dir))
-		}
-		for name, text := range texts {
-			for _, secret := range s.(*provtest.Services).Secrets() {
-				if bytes.Contains(unpacked(text), []byte(secret)) {
-					ts.Fatalf("%s holds the secret %s", name, secret)
-				}
-			}
-		}
+		refuseSecrets(ts, s.(*provtest.Services).Secrets(), args[1:])
 	default:
 		ts.Fatalf("usage: services start COMMIT NOTEBOOK MODEL, or services secrets DIR...")
+	}
+}
+
+// refuseSecrets fails when a secret stands in a file below one of the folders, or in the last output.
+func refuseSecrets(ts *testscript.TestScript, secrets, dirs []string) {
+	texts := map[string][]byte{"stdout": []byte(ts.ReadFile("stdout")), "stderr": []byte(ts.ReadFile("stderr"))}
+	for _, dir := range dirs {
+		maps.Copy(texts, filesUnder(ts, dir, dir))
+	}
+	for name, text := range texts {
+		for _, secret := range secrets {
+			if bytes.Contains(unpacked(text), []byte(secret)) {
+				ts.Fatalf("%s holds the secret %s", name, secret)
+			}
+		}
 	}
 }
 

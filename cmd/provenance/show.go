@@ -14,7 +14,7 @@ func showCommand(p process) *cli.Command {
 		Usage:     "what is attached to an image, by whom, and whether it verifies; it decides nothing",
 		ArgsUsage: "IMAGE",
 		Flags: []cli.Flag{
-			keyFlag(),
+			keyFlag(), identityFlag(), identityPatternFlag(), issuerFlag(), trustedRootFlag(),
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
 			cloudFlag(), formatFlag("text", "json", "markdown"),
 		},
@@ -28,7 +28,10 @@ func show(j *job) error {
 		return err
 	}
 	in := verify.Input{Now: time.Now().UTC(), Reference: j.c.Args().First()}
-	if in.Trust.Verifiers, err = j.publicKeys(); err != nil {
+	if in.Trust.Verifiers, err = j.believed(); err != nil {
+		return err
+	}
+	if in.Trust.Root, err = j.trustedRoot(); err != nil {
 		return err
 	}
 	in.Builders = in.Trust.Verifiers

@@ -22,7 +22,7 @@ func verifyCommand(p process) *cli.Command {
 		Usage:     "the gate: accept an image, or refuse it with every reason",
 		ArgsUsage: "IMAGE",
 		Flags: append([]cli.Flag{
-			keyFlag(),
+			keyFlag(), identityFlag(), identityPatternFlag(), issuerFlag(), trustedRootFlag(),
 			&cli.StringFlag{Name: "policy", Usage: "policy `FILE`"},
 			&cli.StringFlag{Name: "policy-digest", Usage: "take the policy only if its file has this `DIGEST`, sha256:HEX"},
 			&cli.StringFlag{Name: "policy-key", Usage: "take the policy only if FILE.sigstore.json, signed with this public key `REF`, lies beside it"},
@@ -120,12 +120,26 @@ func (j *job) verifyInput() (verify.Input, error) {
 	if in.Policy, err = j.policy(in.Now); err != nil {
 		return in, err
 	}
-	keys, err := j.publicKeys()
+	believed, err := j.believed()
 	if err != nil {
 		return in, err
 	}
-	in.Trust, in.Builders, err = verify.Believe(in.Policy, keys, nil)
+	root, err := j.trustedRoot()
+	if err != nil {
+		return in, err
+	}
+	in.Trust, in.Builders, err = verify.Believe(in.Policy, believed, root)
 	return in, err
+}
+
+// believed are the keys of --key, and the identity of --certificate-identity.
+func (j *job) believed() ([]envelope.Verifier, error) {
+	keys, err := j.publicKeys()
+	if err != nil {
+		return nil, err
+	}
+	identities, err := j.identities()
+	return append(keys, identities...), err
 }
 
 // publicKeys are those of --key.
@@ -142,6 +156,9 @@ func (j *job) publicKeys() ([]envelope.Verifier, error) {
 }
 
 func (j *job) publicKey(ref string) (envelope.Verifier, error) {
+	if ref == sign.Keyless {
+		return envelope.Verifier{}, provenance.Misuse("give --certificate-identity, --certificate-oidc-issuer and --trusted-root", "--key keyless names no key: what verifies is whom the certificate names")
+	}
 	if variable, found := strings.CutPrefix(ref, "env://"); found {
 		if j.getenv(variable) == "" {
 			return envelope.Verifier{}, provenance.Misuse("put the content of cosign.pub into the variable", "%s: the variable is not set", ref)

@@ -29,6 +29,7 @@ func vsaFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "vsa", Usage: "when IMAGE is accepted by a policy, sign a SLSA verification summary and attach it"},
 		&cli.StringFlag{Name: "vsa-key", Usage: "signing key `REF` for it: a cosign key file, env://VAR or azurekms://VAULT.vault.azure.net/KEY"},
+		&cli.StringFlag{Name: "timestamp-url", Usage: "`URL` of an RFC 3161 timestamp authority for it, so that a later gate can tell its age; the trusted root has to name it"},
 		&cli.StringFlag{Name: "vsa-verifier", Usage: "`URI` that names this gate in it (default: " + defaultVerifier + ")"},
 	}
 }
@@ -44,10 +45,10 @@ type summarizer struct {
 
 // summarizer is what --vsa asks for; nil when it does not.
 func (j *job) summarizer(in verify.Input) (*summarizer, error) {
-	key, id := j.c.String("vsa-key"), j.c.String("vsa-verifier")
+	key, id, stamps := j.c.String("vsa-key"), j.c.String("vsa-verifier"), j.c.String("timestamp-url")
 	switch asked := j.c.Bool("vsa"); {
-	case !asked && key+id != "":
-		return nil, provenance.Misuse("add --vsa", "--vsa-key and --vsa-verifier say how a verification summary is signed, and none is asked for")
+	case !asked && key+id+stamps != "":
+		return nil, provenance.Misuse("add --vsa", "--vsa-key, --vsa-verifier and --timestamp-url say how a verification summary is signed, and none is asked for")
 	case !asked:
 		return nil, nil
 	case j.c.String("bundle") != "":
@@ -63,7 +64,16 @@ func (j *job) summarizer(in verify.Input) (*summarizer, error) {
 	if u, err := url.Parse(id); err != nil || !u.IsAbs() || u.User != nil {
 		return nil, provenance.Misuse("such as https://dev.azure.com/contoso/Mortgage/release-gate", "--vsa-verifier %q is no URI that could name a verifier", id)
 	}
-	return &summarizer{job: j, verifier: id, load: j.loadKey(key)}, nil
+	return &summarizer{job: j, verifier: id, load: j.loadKey(key, j.summaryOptions(in, stamps))}, nil
+}
+
+// summaryOptions are what the key of the summary needs: a timestamp has to be one that the decision's own trusted root would believe.
+func (j *job) summaryOptions(in verify.Input, timestampURL string) sign.Options {
+	o := sign.Options{Getenv: j.getenv, Password: j.password, Client: j.client(), TimestampURL: timestampURL}
+	if timestampURL != "" {
+		o.Root = in.Trust.Root
+	}
+	return o
 }
 
 // ready waits for the key. A key that cannot be one is told before anything is decided; a vault that does not answer is no reason

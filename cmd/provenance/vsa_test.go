@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/seed-3480f271/provenance/provenance"
-	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/image"
 	"github.com/seed-3480f271/provenance/provenance/summary"
 	"github.com/seed-3480f271/provenance/provenance/verify"
@@ -46,7 +45,7 @@ func (w *world) summaries(ref, prefix string) map[string]summary.Summary {
 	w.t.Helper()
 	found := map[string]summary.Summary{}
 	for _, f := range w.attested(ref) {
-		v, err := envelope.Open(f.Bytes, w.key(prefix).Verifier())
+		v, err := w.key(prefix).Trust().Open(f.Bytes)
 		if err != nil {
 			continue
 		}

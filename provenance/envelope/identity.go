@@ -141,6 +141,9 @@ func (id Identity) String() string {
 	return fmt.Sprintf("%s of %.300q", name, id.Issuer)
 }
 
+// IdentityOf is whom a certificate names, as Open would compare it. Nobody has checked who issued it.
+func IdentityOf(leaf *x509.Certificate) (Identity, error) { return identityOf(leaf) }
+
 // identityOf is what a certificate says of its subject: exactly one name. Fulcio never writes two; where another authority
 // did, one certificate could be one builder to one rule and another to the next, so it is nobody.
 func identityOf(leaf *x509.Certificate) (Identity, error) {

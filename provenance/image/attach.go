@@ -16,10 +16,10 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 )
 
-// Attachment is one attestation in both of its forms, and what it refers to.
+// Attachment is one attestation in one or both of its forms, and what it refers to.
 type Attachment struct {
 	Bundle        []byte // Sigstore bundle, JSON: goes into the journal
-	Envelope      []byte // DSSE envelope, JSON: goes into the .att tag
+	Envelope      []byte // DSSE envelope, JSON: goes into the .att tag; nil: the bundle only
 	PredicateType string
 	// Blobs lie beside the attestation under their own digests. They are there before the attestation is.
 	Blobs []provenance.Stored
@@ -115,16 +115,26 @@ func (u *upload) push(ctx context.Context, sh *shared, target v1.Descriptor) (ma
 	if err := u.store(ctx, sh, target); err != nil {
 		return manifest{}, err
 	}
-	envelope := v1.Descriptor{Digest: sum(u.attachment.Envelope), Size: int64(len(u.attachment.Envelope))}
-	own, err := bundleManifest(target, u.attachment, envelope)
+	own, err := bundleManifest(target, u.attachment, u.envelope())
 	if err != nil {
 		return manifest{}, err
 	}
-	blobs := []blob{bytesBlob(emptyConfig), bytesBlob(u.attachment.Bundle), bytesBlob(u.attachment.Envelope)}
+	blobs := []blob{bytesBlob(emptyConfig), bytesBlob(u.attachment.Bundle)}
+	if u.attachment.Envelope != nil {
+		blobs = append(blobs, bytesBlob(u.attachment.Envelope))
+	}
 	if err := u.send(ctx, blobs); err != nil {
 		return manifest{}, err
 	}
 	return own, u.image.store.addToJournal(ctx, sh.target, own)
+}
+
+// envelope is the layer of the .att tag; nil when there is to be none.
+func (u *upload) envelope() *v1.Descriptor {
+	if u.attachment.Envelope == nil {
+		return nil
+	}
+	return &v1.Descriptor{Digest: sum(u.attachment.Envelope), Size: int64(len(u.attachment.Envelope))}
 }
 
 // earlier is the manifest in the journal that holds this very bundle; nil if there is none. Nobody's word is taken for it: its
@@ -136,12 +146,15 @@ func (u *upload) earlier(ctx context.Context, sh *shared, target v1.Descriptor) 
 	}
 	for _, d := range entries {
 		envelope := envelopeOf(d.Annotations)
-		if envelope == nil {
+		if (envelope == nil) != (u.attachment.Envelope == nil) {
 			continue
 		}
-		m, err := bundleManifest(target, u.attachment, *envelope)
+		m, err := bundleManifest(target, u.attachment, envelope)
 		if err != nil || m.digest != d.Digest {
 			continue
+		}
+		if envelope == nil {
+			return &m, nil
 		}
 		return &m, u.keep(ctx, envelope.Digest)
 	}
@@ -208,17 +221,19 @@ func emptyDescriptor() v1.Descriptor {
 	return v1.Descriptor{MediaType: emptyType, Digest: sum(emptyConfig), Size: int64(len(emptyConfig))}
 }
 
-// bundleManifest is the manifest that the stock cosign reads a bundle from, with our annotations for rebuilding the .att tag.
-func bundleManifest(target v1.Descriptor, a Attachment, envelope v1.Descriptor) (manifest, error) {
-	return newManifest(manifest{
+// bundleManifest is the manifest that the stock cosign reads a bundle from, with our annotations for rebuilding the .att tag, unless
+// there is no envelope for it.
+func bundleManifest(target v1.Descriptor, a Attachment, envelope *v1.Descriptor) (manifest, error) {
+	m := manifest{
 		SchemaVersion: 2, MediaType: manifestType, ArtifactType: bundleType, Config: emptyDescriptor(),
-		Layers:  []v1.Descriptor{{MediaType: bundleType, Digest: sum(a.Bundle), Size: int64(len(a.Bundle))}},
-		Subject: pointer(target),
-		Annotations: map[string]string{
-			bundleContent: "dsse-envelope", bundlePredicate: a.PredicateType, created: epoch,
-			envelopeDigest: envelope.Digest.String(), envelopeSize: strconv.FormatInt(envelope.Size, 10),
-		},
-	})
+		Layers:      []v1.Descriptor{{MediaType: bundleType, Digest: sum(a.Bundle), Size: int64(len(a.Bundle))}},
+		Subject:     pointer(target),
+		Annotations: map[string]string{bundleContent: "dsse-envelope", bundlePredicate: a.PredicateType, created: epoch},
+	}
+	if envelope != nil {
+		m.Annotations[envelopeDigest], m.Annotations[envelopeSize] = envelope.Digest.String(), strconv.FormatInt(envelope.Size, 10)
+	}
+	return newManifest(m)
 }
 
 // storedManifest keeps blobs reachable from the image: registries delete what nothing refers to.

@@ -365,7 +365,7 @@ func TestForeignJournalEntryWithoutItsEnvelope(t *testing.T) {
 			img := resolve(t, p.push(t, "dangling", single(t)), Options{})
 			bundle := []byte(`{"n":"planted"}`)
 			target := *pointer(img.self.descriptor())
-			m := must(bundleManifest(target, Attachment{Bundle: bundle}, v1.Descriptor{Digest: sum([]byte("never pushed")), Size: 12}))
+			m := must(bundleManifest(target, Attachment{Bundle: bundle}, &v1.Descriptor{Digest: sum([]byte("never pushed")), Size: 12}))
 			for _, b := range [][]byte{bundle, emptyConfig} {
 				if err := img.store.putBlob(t.Context(), bytesBlob(b)); err != nil {
 					t.Fatal(err)

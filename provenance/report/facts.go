@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/verify"
 )
 
@@ -19,7 +20,30 @@ type fact struct {
 // facts are what an attestation says, in the order in which people ask.
 func facts(a verify.Attestation) []fact {
 	all := recordFacts(a.Record, a.Rechecks)
-	return append(all, fact{"signature", fmt.Sprintf("%s (%s)", a.Signer.Name, short(a.Signer.Fingerprint)), "verified now, as " + strings.Join(a.Forms, " and ")})
+	return append(all, signatureFacts(a.Signer, a.Times, "verified now, as "+strings.Join(a.Forms, " and "))...)
+}
+
+// signatureFacts are who signed, and who saw it when.
+func signatureFacts(s envelope.Signer, times []envelope.Time, known string) []fact {
+	lines := []fact{{"signature", signerName(s), known}}
+	if s.Identity != nil && s.Identity.Issuer != "" {
+		lines = append(lines, fact{"", "a certificate says so, for a token of " + s.Identity.Issuer, ""})
+	} else if s.Identity != nil {
+		lines = append(lines, fact{"", "a certificate says so", ""})
+	}
+	for _, t := range times {
+		verb := map[string]string{envelope.TimeStamp: "timestamped", envelope.TimeLog: "logged"}[t.Kind]
+		lines = append(lines, fact{"", fmt.Sprintf("%s by %s, %s", verb, t.By, moment(t.At)), ""})
+	}
+	return lines
+}
+
+// signerName is a key with its fingerprint, or whom a certificate names. The key of a certificate says nothing: each run has another.
+func signerName(s envelope.Signer) string {
+	if s.Identity != nil {
+		return s.Identity.SAN
+	}
+	return fmt.Sprintf("%s (%s)", s.Name, short(s.Fingerprint))
 }
 
 // recordFacts are what a statement says.

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -39,7 +38,7 @@ func (t *text) listed(a verify.Listed) {
 		t.printf("  %s  %s\n", clean(f.Code), clean(f.Detail))
 	}
 	if a.Record != nil && a.Signer != nil {
-		t.facts(append(facts(verify.Attestation{Record: *a.Record, Signer: *a.Signer, Forms: a.Forms}), storedFacts(*a.Record)...))
+		t.facts(append(facts(verify.Attestation{Record: *a.Record, Signer: *a.Signer, Forms: a.Forms, Times: a.Times}), storedFacts(*a.Record)...))
 	}
 }
 
@@ -75,9 +74,9 @@ func what(a verify.Listed) string {
 
 func by(a verify.Listed) string {
 	if a.Signer == nil {
-		return "by no key that is believed"
+		return "by nobody who is believed"
 	}
-	return fmt.Sprintf("by %s (%s)", a.Signer.Name, short(a.Signer.Fingerprint))
+	return "by " + signerName(*a.Signer)
 }
 
 func (l Listing) count() string { return plural(int64(len(l.Attestations)), "attestation") }

@@ -5,15 +5,16 @@ import (
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
 )
 
 // Recorded is what one run of record did.
 type Recorded struct {
-	Record      provenance.Record
-	Statement   provenance.Digest // sha256 of the payload; of the one that was there already, when Again
-	Key         string            // what the key was called; empty when nothing was signed
-	Fingerprint string
-	Again       bool // the same attestation was attached before: nothing was added
+	Record    provenance.Record
+	Statement provenance.Digest // sha256 of the payload; of the one that was there already, when Again
+	Signer    *envelope.Signer  // nil when nothing was signed
+	Times     []envelope.Time   // of the signature
+	Again     bool              // the same attestation was attached before: nothing was added
 }
 
 // recorded is the JSON shape of Recorded.
@@ -22,19 +23,15 @@ type recorded struct {
 	Result    string            `json:"result"` // recorded, unchanged, dry-run
 	Image     image             `json:"image"`
 	Statement provenance.Digest `json:"statement"`
-	Signer    *signer           `json:"signer"` // null: nothing was signed
+	Signer    *envelope.Signer  `json:"signer"` // null: nothing was signed
+	Times     []envelope.Time   `json:"times,omitempty"`
 	Record    provenance.Record `json:"record"`
-}
-
-type signer struct {
-	Name        string `json:"name"`
-	Fingerprint string `json:"fingerprint"`
 }
 
 // result says in a word what was done.
 func (r Recorded) result() string {
 	switch {
-	case r.Key == "":
+	case r.Signer == nil:
 		return "dry-run"
 	case r.Again:
 		return "unchanged"
@@ -42,13 +39,19 @@ func (r Recorded) result() string {
 	return "recorded"
 }
 
+// form says in which form it was attached, if not in both.
+func (r Recorded) form() string {
+	if r.Signer.Identity != nil {
+		return "as bundle only: the .att tag has no place for its timestamp"
+	}
+	return ""
+}
+
 // RecordedJSON writes what was recorded for machines.
 func RecordedJSON(w io.Writer, r Recorded) error {
 	i := r.Record.Image
-	out := recorded{Version: Version, Result: r.result(), Image: image{i.Repository, i.Reference, i.Digest}, Statement: r.Statement, Record: r.Record}
-	if r.Key != "" {
-		out.Signer = &signer{r.Key, r.Fingerprint}
-	}
+	out := recorded{Version: Version, Result: r.result(), Image: image{i.Repository, i.Reference, i.Digest}, Statement: r.Statement, Record: r.Record,
+		Signer: r.Signer, Times: r.Times}
 	return writeJSON(w, out)
 }
 
@@ -71,8 +74,12 @@ func RecordedText(w io.Writer, r Recorded, o Options) error {
 	for i := range lines {
 		lines[i].known = now.Replace(lines[i].known)
 	}
-	if r.Key != "" {
-		lines = append(lines, fact{"key", r.Key + " (" + short(r.Fingerprint) + ")", ""})
+	if r.Signer != nil {
+		signature := signatureFacts(*r.Signer, r.Times, r.form())
+		if r.Signer.Identity == nil {
+			signature[0].label = "key"
+		}
+		lines = append(lines, signature...)
 	}
 	t.facts(lines)
 	return t.err

@@ -9,15 +9,19 @@ import (
 	"testing"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/envelope"
 )
 
 func TestGoldenRecorded(t *testing.T) {
 	a := attestation(t)
-	done := Recorded{Record: a.Record, Statement: a.Statement, Key: "cosign.key", Fingerprint: a.Signer.Fingerprint}
-	again, dry := done, done
+	done := Recorded{Record: a.Record, Statement: a.Statement, Signer: &envelope.Signer{Name: "cosign.key", Fingerprint: a.Signer.Fingerprint}}
+	again, dry, stamped, keyless := done, done, done, done
 	again.Again = true
-	dry.Key, dry.Fingerprint = "", ""
-	for name, r := range map[string]Recorded{"recorded": done, "recorded-again": again, "recorded-dry": dry} {
+	dry.Signer = nil
+	stamped.Times = seenTimes()[:1]
+	signer := pipelineSigner(t)
+	keyless.Signer, keyless.Times = &signer, seenTimes()
+	for name, r := range map[string]Recorded{"recorded": done, "recorded-again": again, "recorded-dry": dry, "recorded-stamped": stamped, "recorded-keyless": keyless} {
 		for ending, render := range map[string]func(io.Writer, Recorded) error{
 			"txt":  func(w io.Writer, r Recorded) error { return RecordedText(w, r, Options{}) },
 			"json": RecordedJSON,

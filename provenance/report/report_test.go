@@ -106,6 +106,17 @@ func deltaFolder(t testing.TB, f provenance.Folder) provenance.Folder {
 	return f
 }
 
+// pipelineSigner is an identity of a pipeline, and seenTimes are when its signature was seen.
+func pipelineSigner(t testing.TB) envelope.Signer {
+	return envelope.Signer{Name: "keyless", Fingerprint: digest(t, provenance.SHA256, "1d").String(),
+		Identity: &envelope.Identity{Issuer: "https://vstoken.dev.azure.com/0b7e5e0e-0000-4000-8000-000000000001", SAN: "p://contoso/Mortgage/nightly@refs/heads/main"}}
+}
+
+func seenTimes() []envelope.Time {
+	at := time.Date(2026, 11, 23, 2, 31, 7, 0, time.UTC)
+	return []envelope.Time{{At: at, Kind: envelope.TimeStamp, By: "https://tsa.contoso.com"}, {At: at.Add(time.Minute), Kind: envelope.TimeLog, By: "https://rekor.contoso.com"}}
+}
+
 // results are one decision of each kind.
 func results(t testing.TB) map[string]verify.Result {
 	base := verify.Result{Image: digest(t, provenance.SHA256, "3f1c9a"), Repository: "contoso.azurecr.io/mortgage", Reference: "20261123.1", Recheck: verify.RecheckNone,
@@ -149,7 +160,12 @@ func results(t testing.TB) map[string]verify.Result {
 	unsigned := noPolicy
 	unsigned.Verdict, unsigned.Attestation, unsigned.Reference = verify.Refused, nil, ""
 	unsigned.Findings = []verify.Finding{{Code: "signature.none", Detail: "no signed statement is attached", Hint: "run `provenance record`"}}
-	return map[string]verify.Result{"accepted": accepted, "refused": refused, "undecided": undecided, "no-policy": noPolicy, "unsigned": unsigned}
+	keyless := noPolicy
+	keyless.Attestation = attestation(t)
+	keyless.Attestation.Record, keyless.Attestation.Signer, keyless.Attestation.Times = noPolicy.Attestation.Record, pipelineSigner(t), seenTimes()
+	keyless.Attestation.Forms = []string{"bundle"}
+
+	return map[string]verify.Result{"keyless": keyless, "accepted": accepted, "refused": refused, "undecided": undecided, "no-policy": noPolicy, "unsigned": unsigned}
 }
 
 // renderers are the formats of a decision, by the golden file's ending.
@@ -178,6 +194,8 @@ func listing(t testing.TB) Listing {
 	record := a.Record
 	record.Data = slices.Clone(record.Data)
 	record.Data[0].Manifest = provenance.Stored{Name: "manifest.sha256", Digest: digest(t, provenance.SHA256, "01ffab"), Size: 300}
+	signer, own := pipelineSigner(t), pipelineSigner(t)
+	own.Identity = &envelope.Identity{SAN: "https://builds.contoso.com/nightly"} // of an authority that names no issuer
 	record.Databricks = &provenance.DatabricksRun{Grounds: record.Databricks.Grounds, RunID: "81462", Result: "SUCCESS",
 		Answered: provenance.Answered{Answer: provenance.Stored{Name: "databricks-run-81462.json", Digest: digest(t, provenance.SHA256, "9e"), Size: 5120}}}
 	return Listing{Image: digest(t, provenance.SHA256, "3f1c9a"), Repository: "contoso.azurecr.io/mortgage", Reference: "20261123.1", Attestations: []verify.Listed{
@@ -185,6 +203,8 @@ func listing(t testing.TB) Listing {
 			Statement: json.RawMessage(`{"_type": "https://in-toto.io/Statement/v1"}`), Findings: []verify.Finding{}},
 		{Where: []string{"referrer sha256:bb"}, Forms: []string{"bundle"}, Signer: &a.Signer, Digest: a.Statement, PredicateType: "https://spdx.dev/Document",
 			Findings: []verify.Finding{{Code: "statement.predicateType", Detail: "it is not SLSA provenance"}}},
+		{Where: []string{"referrer sha256:ee"}, Forms: []string{"bundle"}, Signer: &signer, Times: seenTimes(), Digest: a.Statement, PredicateType: provenance.PredicateType, Record: &provenance.Record{}, Findings: []verify.Finding{}},
+		{Where: []string{"referrer sha256:ff"}, Forms: []string{"bundle"}, Signer: &own, Digest: a.Statement, PredicateType: provenance.PredicateType, Record: &provenance.Record{}, Findings: []verify.Finding{}},
 		{Where: []string{"referrer sha256:cc"}, Forms: []string{}, Findings: []verify.Finding{{Code: "signature.key", Detail: "no pinned key verifies its signature"}}},
 		{Where: []string{"referrer sha256:dd"}, Forms: []string{}, Findings: []verify.Finding{{Code: verify.CodeUnchecked, Detail: "there is no key to check the signature with", Undecided: true}}},
 		{Where: []string{}, Forms: []string{}, Findings: []verify.Finding{{Code: "attestations.unreadable", Detail: "connection refused", Undecided: true}}},

@@ -13,6 +13,7 @@ import (
 type Listed struct {
 	Where         []string           `json:"where"`
 	Forms         []string           `json:"forms"`
+	Times         []envelope.Time    `json:"times,omitempty"`  // as those of [Attestation]
 	Signer        *envelope.Signer   `json:"signer,omitempty"` // nil: no believed key signed it
 	Digest        provenance.Digest  `json:"digest,omitzero"`  // of the statement
 	PredicateType string             `json:"predicateType,omitempty"`
@@ -45,7 +46,7 @@ func (e *examined) listed() Listed {
 	if e.signer.Fingerprint == "" {
 		return l
 	}
-	l.Signer, l.Digest = &e.signer, e.digest
+	l.Signer, l.Digest, l.Times = &e.signer, e.digest, e.times
 	if json.Valid(e.payload) {
 		l.Statement = e.payload
 	}

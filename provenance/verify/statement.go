@@ -272,11 +272,21 @@ func (e *examined) add(c Candidate) {
 	if !slices.Contains(e.forms, c.Form) {
 		e.forms = append(e.forms, c.Form)
 	}
-	e.times = append(e.times, c.Verified.Times()...)
-	slices.SortStableFunc(e.times, func(a, b envelope.Time) int { return a.At.Compare(b.At) })
-	e.times = slices.Compact(e.times)
+	e.times = earliest(append(e.times, c.Verified.Times()...))
 	e.logged = e.logged || c.Verified.Logged()
 	e.untimed = cmp.Or(e.untimed, c.Verified.Untimed())
+}
+
+// earliest leaves of each witness the first time, and puts the first of all in front. The old form has none, and a statement that was
+// signed twice was there when it was seen first.
+func earliest(times []envelope.Time) (out []envelope.Time) {
+	slices.SortStableFunc(times, func(a, b envelope.Time) int { return a.At.Compare(b.At) })
+	for _, t := range times {
+		if !slices.ContainsFunc(out, func(o envelope.Time) bool { return o.Kind == t.Kind && o.By == t.By }) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // reasons are the findings that keep the statement from being accepted, with their place; warnings are the others.

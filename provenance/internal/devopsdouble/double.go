@@ -53,7 +53,8 @@ type Collection struct {
 	Release    map[string]any
 	Earlier    []map[string]any // other releases of the definition, the newest first
 	Logs       map[string]string
-	Claims     map[string]any // of the OIDC token
+	Claims     map[string]any                     // of the OIDC token
+	Issue      func(claims map[string]any) string // makes the OIDC token; nil: one that nobody can check
 	PageSize   int
 	Latency    time.Duration
 

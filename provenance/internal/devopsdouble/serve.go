@@ -262,7 +262,11 @@ func (c *Collection) oidc(out http.ResponseWriter, req *http.Request) {
 		refuse(out, http.StatusForbidden, "Only the job itself may ask for its token.")
 		return
 	}
-	answer(out, map[string]any{"oidcToken": JWT(c.Claims)})
+	token := JWT(c.Claims)
+	if c.Issue != nil {
+		token = c.Issue(c.Claims)
+	}
+	answer(out, map[string]any{"oidcToken": token})
 }
 
 // JWT is a token with these claims.

@@ -156,12 +156,13 @@ func (c *Client) Host() string { return c.base.Scheme + "://" + c.base.Host }
 
 // Request is one question.
 type Request struct {
-	Operation string     // says in an error what was attempted: "reading run 7"
-	Method    string     // GET when empty
-	Path      string     // relative to the base, decoded
-	Query     url.Values // nil: none
-	Body      []byte     // JSON; nil: none
-	Accept    string     // application/json when empty
+	Operation   string     // says in an error what was attempted: "reading run 7"
+	Method      string     // GET when empty
+	Path        string     // relative to the base, decoded
+	Query       url.Values // nil: none
+	Body        []byte     // nil: none
+	ContentType string     // of the body; application/json when empty
+	Accept      string     // application/json when empty
 }
 
 // Get asks for path, which is relative to the base, and returns a whole answer with a status of 200 to 299. operation says
@@ -207,7 +208,7 @@ func (c *Client) request(ctx context.Context, r Request) (*retryablehttp.Request
 	}
 	req.Header.Set("Accept", cmp.Or(r.Accept, "application/json"))
 	if r.Body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", cmp.Or(r.ContentType, "application/json"))
 	}
 	return req, nil
 }

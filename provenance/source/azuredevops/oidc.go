@@ -40,13 +40,37 @@ func (b *devopsBuild) askClaims(ctx context.Context, q *devopsQuestion) (err err
 }
 
 func (q *devopsQuestion) claims(ctx context.Context, ask OIDCRequest) (map[string]string, error) {
+	_, claims, err := q.issue(ctx, ask)
+	return claims, err
+}
+
+// IDToken is the job's OIDC token itself, for a certificate authority that takes those of Azure DevOps. It is a secret for the ten
+// minutes that it lives: whoever has it can pass for the job. OIDC has to be set; Collect need not have been called.
+func (d Source) IDToken(ctx context.Context) (string, error) {
+	if d.OIDC == nil {
+		return "", provenance.Misuse("it is SYSTEM_OIDCREQUESTURI", "it is not known where the job's OIDC token is asked for")
+	}
+	site, err := d.site()
+	if err != nil {
+		return "", err
+	}
+	q, err := site.question("the job")
+	if err != nil {
+		return "", err
+	}
+	token, _, err := q.issue(ctx, *d.OIDC)
+	return token, err
+}
+
+// issue asks for a token, keeps the answer without it, and reads its claims.
+func (q *devopsQuestion) issue(ctx context.Context, ask OIDCRequest) (token string, claims map[string]string, err error) {
 	base, path, err := q.site.oidcPlace(ask.URI)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	host, err := q.site.host(q, base)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	r := httpclient.Request{Operation: "asking for the job's OIDC token", Method: "POST", Path: path, Body: []byte("{}"), Query: url.Values{}}
 	if ask.ServiceConnection != "" {
@@ -54,23 +78,22 @@ func (q *devopsQuestion) claims(ctx context.Context, ask OIDCRequest) (map[strin
 	}
 	answer, err := q.raw(ctx, host, &r)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	var issued struct {
 		Token string `json:"oidcToken"`
 	}
 	if err := answer.JSON(&issued); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	q.Used.Add(issued.Token)
 	if err := q.Keep(r, answer, nil); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	claims, err := oidcClaims(issued.Token, q.site.now())
-	if err != nil {
-		return nil, q.Nonsense(r.Operation, err)
+	if claims, err = oidcClaims(issued.Token, q.site.now()); err != nil {
+		return "", nil, q.Nonsense(r.Operation, err)
 	}
-	return claims, nil
+	return issued.Token, claims, nil
 }
 
 // now is the time by the client's clock.
