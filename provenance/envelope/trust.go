@@ -17,7 +17,8 @@ import (
 type Trust struct {
 	Verifiers []Verifier
 	// Root names the certificate authorities, timestamp authorities and transparency logs that are believed. Nil: none, so that no
-	// certificate can be believed and no time of a signature is known.
+	// certificate can be believed and no time of a signature is known. Each of its certificate authorities may name any issuer and any
+	// subject: an authority of the company's own could write Fulcio's extensions too.
 	Root *TrustedRoot
 }
 
