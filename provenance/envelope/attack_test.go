@@ -5,14 +5,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/digitorus/timestamp"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 
 	"github.com/seed-3480f271/provenance/provenance/envelope"
@@ -89,17 +92,28 @@ func TestTimesThatDoNotHold(t *testing.T) {
 		{"over another signature", nil, only(func(s *scene) []byte { return stampOf(s.t, s.tsa, sigOf(s.t, good(s.t, s.leaf.key)), noon) }), "don't match"},
 		{"over the statement", nil, only(func(s *scene) []byte { return stampOf(s.t, s.tsa, []byte(statement), noon) }), "don't match"},
 		{"changed", nil, only(func(s *scene) []byte { b := stampOf(s.t, s.tsa, s.sig(), noon); b[len(b)-1] ^= 1; return b }), "is not by"},
-		{"garbage", nil, only(func(*scene) []byte { return []byte("12:00") }), "is not by"},
-		{"empty", nil, only(func(*scene) []byte { return nil }), "is not by"},
+		{"garbage", nil, only(func(*scene) []byte { return []byte("12:00") }), "cannot be read"},
+		{"empty", nil, only(func(*scene) []byte { return nil }), "cannot be read"},
+		{"a refusal of the timestamp authority", nil, only(func(s *scene) []byte {
+			refusal, err := timestamp.CreateErrorResponse(timestamp.Rejection, timestamp.SystemFailure)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return refusal
+		}), "cannot be read"},
+		{"a certificate inside with a key to wait hours for", nil, only(func(s *scene) []byte {
+			slow := certify(s.t, stamperTemplate("Contoso Time"), s.tsaRoot, hugeRSA())
+			return assemble(s.t, s.tsa, crypto.SHA256, s.sig(), noon, slow)
+		}), "too large"},
 		{"too large", nil, only(func(*scene) []byte { return make([]byte, 64<<10+1) }), "65537 bytes"},
 		{"too many", nil, func(s *scene) {
 			one := stampOf(s.t, s.tsa, s.sig(), noon)
 			var all [][]byte
-			for range 33 {
+			for range 17 {
 				all = append(all, one)
 			}
 			s.beside = object{"timestampVerificationData": stamps(all...)}
-		}, "33 timestamps; at most 32"},
+		}, "17 timestamps; at most 16"},
 		{"the timestamp authority's certificate was not valid yet", both(valid(-3*time.Hour, time.Hour), func(s *scene) {
 			template := stamperTemplate("Contoso Time")
 			template.NotBefore, template.NotAfter = window(-time.Hour, time.Hour)
@@ -168,6 +182,12 @@ func TestTimesThatDoNotHold(t *testing.T) {
 	})
 }
 
+// hugeRSA looks like a key with which it takes long to verify.
+func hugeRSA() *rsa.PublicKey {
+	n := new(big.Int).Lsh(big.NewInt(1), 16391)
+	return &rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537}
+}
+
 func TestAuthoritiesThatDoNotHold(t *testing.T) {
 	refuse(t, envelope.CodeAuthority, []attack{
 		{"CVE-2026-24122, GO-2026-4529: the issuing authority had expired, the certificate had not", func(s *scene) { s.reissue(-24*time.Hour, -time.Minute) }, nil, "expired"},
@@ -229,6 +249,7 @@ func TestCertificatesThatDoNotCount(t *testing.T) {
 		{"for encryption", func(s *scene) { s.template.KeyUsage = x509.KeyUsageKeyEncipherment }, nil, "not for digital signatures"},
 		{"an authority's", func(s *scene) { s.template.IsCA, s.template.BasicConstraintsValid = true, true }, nil, "that of an authority"},
 		{"a weak key", nil, signBy(p224, crypto.SHA256), "cannot be used"},
+		{"a key to wait hours for", nil, func(s *scene) { s.leaf.cert = certify(s.t, s.template, s.ca, hugeRSA()) }, "RSA key of 16392 bits is too large"},
 	})
 }
 
@@ -364,6 +385,7 @@ func TestLogsThatDoNotHold(t *testing.T) {
 			promise(s.t, s.log, e)
 			return e
 		}), "does not verify"},
+		{"a large body", nil, entry(func(_ *scene, e *protorekor.TransparencyLogEntry) { e.CanonicalizedBody = make([]byte, 16<<10+1) }), "16385 bytes"},
 		{"no body", nil, entry(func(_ *scene, e *protorekor.TransparencyLogEntry) { e.CanonicalizedBody = nil }), "does not verify"},
 		{"a body without signatures", nil, entry(func(_ *scene, e *protorekor.TransparencyLogEntry) {
 			e.CanonicalizedBody = []byte(`{"apiVersion":"0.0.1","kind":"dsse","spec":{"signatures":[],"envelopeHash":{"algorithm":"sha256","value":"` + strings.Repeat("a", 64) + `"},"payloadHash":{"algorithm":"sha256","value":"` + strings.Repeat("a", 64) + `"}}}`)
@@ -380,11 +402,11 @@ func TestLogsThatDoNotHold(t *testing.T) {
 			}), "nobody saw the signature before"},
 		{"too many entries", nil, func(s *scene) {
 			var all []*protorekor.TransparencyLogEntry
-			for range 33 {
+			for range 17 {
 				all = append(all, logEntry(s.t, s.log, "dsse", "0.0.1", []byte("{}"), noon))
 			}
 			s.beside = with(s.beside, "tlogEntries", entries(s.t, all...))
-		}, "33 log entries; at most 32"},
+		}, "17 log entries; at most 16"},
 		{"no log of certificates has it", ctlogs, nil, "vouches for its certificate"},
 		{"another log of certificates has it", ctlogs, recertify(func(s *scene, key *ecdsa.PrivateKey) x509.Certificate {
 			return vouched(s.t, s.template, s.ca, key, newP256(s.t))

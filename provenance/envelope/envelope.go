@@ -88,7 +88,14 @@ func (v Verified) IsZero() bool { return v.form == "" }
 func (v Verified) Payload() []byte { return bytes.Clone(v.payload) }
 
 // Signer is the pinned key or identity that signed.
-func (v Verified) Signer() Signer { return v.signer }
+func (v Verified) Signer() Signer {
+	signer := v.signer
+	if signer.Identity != nil {
+		id := *signer.Identity // what a caller does with it changes nothing here
+		signer.Identity = &id
+	}
+	return signer
+}
 
 // Form is [FormBundle] or [FormATT].
 func (v Verified) Form() string { return v.form }
@@ -103,6 +110,11 @@ func Open(raw []byte, verifiers ...Verifier) (Verified, error) {
 
 // Open checks that raw is a DSSE envelope or a Sigstore bundle around one, that it holds an in-toto statement, and that one of
 // the verifiers made one of its signatures.
+//
+// A certificate counts in a bundle only: it has to be for code signing, its key has to have made the signature, an authority of
+// t.Root has to have issued it, it has to name exactly one subject, which is one of the pinned identities, and everybody of t.Root who saw
+// the signature (at least one) has to have seen it while the certificate and all above it were valid. A log of t.Root that does
+// not have what the bundle says is a refusal. For a key, all that only fills [Verified.Times] and [Verified.Logged].
 //
 // What does not hold is a *[provenance.Refused] with one of the codes of this package. No verifier at all is a
 // *[provenance.Misused]. Bytes beyond [MaxSize] or [MaxSignatures] are any other error: nobody looked at them.
@@ -130,7 +142,7 @@ func (t Trust) Open(raw []byte) (Verified, error) {
 // check tells whether t can decide anything.
 func (t Trust) check() error {
 	if len(t.Verifiers) == 0 {
-		return provenance.Misuse("name a public key", "there is no key to check the signature with")
+		return provenance.Misuse("name a public key, or an identity and a trusted root", "there is no key to check the signature with")
 	}
 	for _, v := range t.Verifiers {
 		if !v.isKey() && !v.isIdentity() {

@@ -26,6 +26,9 @@ const maxKeySize = 64 << 10
 // Source: https://nvlpubs.nist.gov/nistpubs/SpecialPublications/NIST.SP.800-131Ar2.pdf, section 3
 const minRSA = 2048
 
+// maxRSA is the most: a certificate that anybody put into a bundle must not keep the processor busy for hours.
+const maxRSA = 16384
+
 // Verifier is a public key or an identity that the caller pins. [ParsePublicKey] and [NewIdentity] make one.
 type Verifier struct {
 	Name string // what messages call it: the key file's name, as a rule
@@ -124,6 +127,9 @@ func schemesOf(key crypto.PublicKey) ([]scheme, error) {
 	case *rsa.PublicKey:
 		if k.N.BitLen() < minRSA {
 			return nil, fmt.Errorf("an RSA key of %d bits is too weak: %d are needed", k.N.BitLen(), minRSA)
+		}
+		if k.N.BitLen() > maxRSA {
+			return nil, fmt.Errorf("an RSA key of %d bits is too large: at most %d are used", k.N.BitLen(), maxRSA)
 		}
 		return hashed([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512}, func(h crypto.Hash, digest, sig []byte) bool {
 			return rsa.VerifyPKCS1v15(k, h, digest, sig) == nil

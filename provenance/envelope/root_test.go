@@ -131,7 +131,7 @@ func TestKeySightings(t *testing.T) {
 	endless := with(root, "tlogs", []object{transparencyLog(t, logURI, a.log)})
 	delete(endless["tlogs"].([]object)[0]["publicKey"].(object)["validFor"].(object), "end")
 	var crowd [][]byte
-	for range 33 {
+	for range 17 {
 		crowd = append(crowd, good)
 	}
 	tests := []struct {
@@ -153,7 +153,7 @@ func TestKeySightings(t *testing.T) {
 		{"log of version 2 alone, with an end", root, object{"tlogEntries": entries(t, entryV2(t, a.log, env, byKey(t, key)))}, nil, false, "its log says no time"},
 		{"a stranger's timestamp", root, object{"timestampVerificationData": stamps(stranger)}, nil, false, "is not by " + tsaURI},
 		{"a stranger's and a good one", root, object{"timestampVerificationData": stamps(stranger, good)}, []envelope.Time{stamped}, false, ""},
-		{"too many timestamps", root, object{"timestampVerificationData": stamps(crowd...)}, nil, false, "33 timestamps"},
+		{"too many timestamps", root, object{"timestampVerificationData": stamps(crowd...)}, nil, false, "17 timestamps"},
 		{"a changed time", root, object{"tlogEntries": entries(t, late)}, nil, false, "does not verify"},
 		{"CVE-2026-22703: an entry about another signature", root, object{"tlogEntries": entries(t, foreign)}, nil, false, "about another signature"},
 		{"so, beside a timestamp", root, object{"timestampVerificationData": stamps(good), "tlogEntries": entries(t, foreign)}, []envelope.Time{stamped}, false, ""},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/digitorus/pkcs7"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -20,10 +22,12 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature"
 )
 
-// Limits of what a bundle may carry beside its signature; Sigstore's own clients have the same.
+// Limits of what a bundle may carry beside its signature. All of it has to be read, and some of it verified, before it shows
+// who wrote it.
 const (
-	maxSightings = 32       // timestamps, and log entries
+	maxSightings = 16       // timestamps, and log entries: there are one or two
 	maxTimestamp = 64 << 10 // bytes: one with a long chain of certificates has 8 KB
+	maxEntry     = 16 << 10 // bytes of a log entry's body: one with Fulcio's certificate has 6 KB
 )
 
 // sightings are what those say who saw a signature, as far as the trusted root names them.
@@ -118,6 +122,9 @@ func (r *TrustedRoot) readStamp(stamp, sig []byte) (Time, error) {
 	if len(stamp) > maxTimestamp {
 		return Time{}, fmt.Errorf("a timestamp has %d bytes; at most %d are read", len(stamp), maxTimestamp)
 	}
+	if err := checkStampKeys(stamp); err != nil {
+		return Time{}, err
+	}
 	authorities := r.material.TimestampingAuthorities()
 	if len(authorities) == 0 {
 		return Time{}, errors.New("the trusted root names no timestamp authority")
@@ -131,6 +138,29 @@ func (r *TrustedRoot) readStamp(stamp, sig []byte) (Time, error) {
 		reasons = append(reasons, fmt.Errorf("by %.100s: %w", nameOfStamper(authority), err))
 	}
 	return Time{}, fmt.Errorf("a timestamp is not %s", joined(reasons))
+}
+
+// checkStampKeys tells whether the certificates inside a timestamp have keys that can be used: the library verifies with them
+// before it knows whose they are.
+// Source: https://www.rfc-editor.org/rfc/rfc3161, section 2.4.2 (TimeStampResp)
+func checkStampKeys(stamp []byte) error {
+	var response struct {
+		Status asn1.RawValue
+		Token  asn1.RawValue `asn1:"optional"`
+	}
+	if _, err := asn1.Unmarshal(stamp, &response); err != nil {
+		return fmt.Errorf("a timestamp cannot be read: %w", err)
+	}
+	token, err := pkcs7.Parse(response.Token.FullBytes)
+	if err != nil {
+		return fmt.Errorf("a timestamp cannot be read: %w", err)
+	}
+	for _, cert := range token.Certificates {
+		if _, err := schemesOf(cert.PublicKey); err != nil {
+			return fmt.Errorf("a timestamp has a certificate whose key cannot be used: %w", err)
+		}
+	}
+	return nil
 }
 
 // readEntries verifies the entries of logs that the trusted root names. Others are nobody's word.
@@ -176,6 +206,9 @@ func (s *sightings) addSilent(log *root.TransparencyLog) error {
 // readEntry verifies one entry: that it is about this signature and signer, and that the log has it. Only a promise that the log
 // signed tells the time; a proof alone does not.
 func (r *TrustedRoot) readEntry(raw *protorekor.TransparencyLogEntry, o observed) (time.Time, error) {
+	if n := len(raw.GetCanonicalizedBody()); n > maxEntry {
+		return time.Time{}, fmt.Errorf("its body has %d bytes; at most %d are read", n, maxEntry)
+	}
 	entry, err := tlog.ParseTransparencyLogEntry(raw)
 	if err != nil {
 		return time.Time{}, err

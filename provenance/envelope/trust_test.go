@@ -1,7 +1,10 @@
 package envelope_test
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/x509"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +139,8 @@ func TestOpenCertificate(t *testing.T) {
 			e := logEntry(s.t, newP256(s.t), "what", "9", []byte("?"), noon)
 			s.beside = with(s.beside, "tlogEntries", entries(s.t, e))
 		}, []envelope.Time{stamped}, false},
+		{"log without an address", func(s *scene) { s.list("tlogs")[0]["baseUrl"] = "" }, func(s *scene) { s.beside = nil; s.logged(noon.Add(time.Minute)) },
+			[]envelope.Time{{At: noon.Add(time.Minute), Kind: envelope.TimeLog, By: "its id"}}, true},
 		{"timestamp authority without an address", func(s *scene) { s.list("timestampAuthorities")[0]["uri"] = "" }, nil,
 			[]envelope.Time{{At: noon, Kind: envelope.TimeStamp, By: "CN=Contoso Time"}}, false},
 		{"timestamp authority known by its root only", func(s *scene) { s.root["timestampAuthorities"] = []object{authority("", s.tsaRoot)} }, nil,
@@ -176,10 +181,77 @@ func TestOpenCertificate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for i := range tt.times {
+				if tt.times[i].By == "its id" {
+					tt.times[i].By = strings.TrimPrefix(pin(t, "log", s.log).Fingerprint(), "sha256:")
+				}
+			}
 			checkTimes(t, got, tt.times, tt.logged)
 			checkCertified(t, got, s)
 		})
 	}
+}
+
+// Certificates for every kind of key, with the hashes that it signs with.
+func TestCertifiedKeys(t *testing.T) {
+	ders := otherKeys(t)
+	for name, hashes := range map[string][]crypto.Hash{"p384": {crypto.SHA256, crypto.SHA384}, "p521": {crypto.SHA512}, "rsa3072": {crypto.SHA256, crypto.SHA512}, "ed25519": {0, crypto.SHA512}} {
+		key, err := x509.ParsePKCS8PrivateKey(ders[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, hash := range hashes {
+			s := play(t, nil, func(s *scene) {
+				s.leaf.cert = certify(s.t, s.template, s.ca, key.(crypto.Signer).Public())
+				s.env = dsseOf(envelope.PayloadType, statement, signed(s.t, key.(crypto.Signer), hash, envelope.PayloadType, statement))
+				s.stamp(noon)
+			})
+			got, err := s.trust().Open(s.raw())
+			if err != nil || got.Signer().Fingerprint != pin(t, name, key.(crypto.Signer)).Fingerprint() {
+				t.Errorf("%s with %v: %+v, %v", name, hash, got.Signer(), err)
+			}
+		}
+	}
+}
+
+// No bit of a certificate's bundle can be flipped so that something else is believed. Every fifth is enough, with what the test
+// for keys does.
+func TestFlippedBitsOfACertificate(t *testing.T) {
+	s := play(t, nil, func(s *scene) { s.logged(noon) })
+	raw, trust := s.raw(), s.trust()
+	believed := 0
+	for bit := 0; bit < len(raw)*8; bit += 5 {
+		flipped := bytes.Clone(raw)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		got, err := trust.Open(flipped)
+		if err != nil {
+			if codeOf(err) == "" {
+				t.Fatalf("bit %d: %v is no refusal", bit, err)
+			}
+			continue
+		}
+		believed++
+		checkCertified(t, got, s)
+		for _, at := range got.Times() {
+			if !at.At.Equal(noon) {
+				t.Fatalf("bit %d: seen at %v", bit, at)
+			}
+		}
+	}
+	if all := len(raw) * 8 / 5; believed > all/4 {
+		t.Errorf("%d of %d flips change nothing: the test does not test", believed, all)
+	}
+}
+
+// What a caller does with the signer does not change who it is.
+func TestSignerIsACopy(t *testing.T) {
+	s := play(t, nil, nil)
+	got, err := s.trust().Open(s.raw())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Signer().Identity.SAN = "mallory"
+	checkCertified(t, got, s)
 }
 
 // checkTimes compares the times that were verified.
