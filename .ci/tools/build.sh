@@ -4,7 +4,8 @@
 #
 #     $PROVENANCE_TOOLS (default ~/.cache/provenance-tools) / NAME-KEY / NAME
 #
-# KEY is the beginning of the lock file's sha256: whoever changes a version gets another folder. What is there is left
+# KEY is the beginning of the lock file's sha256, with the tool's own main.go behind it if there is one: whoever changes a version gets
+# another folder. What is there is left
 # alone; what is new appears in one rename, so that several builds may run at the same time.
 # provenance/internal/testtools finds the programs by the same rule.
 #
@@ -17,9 +18,14 @@ mkdir -p "$cache"
 staging=$(mktemp -d "$cache/.staging-XXXXXX")
 trap 'rm -rf "$staging"' EXIT
 
-sum() { if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi }
+sum() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi }
 
-key() { sum "$1" | cut -c1-16; }
+# key FOLDER LOCK
+key() {
+    local files=("$1/$2")
+    if [ -f "$1/main.go" ]; then files+=("$1/main.go"); fi
+    cat "${files[@]}" | sum | cut -c1-16
+}
 
 need() {
     command -v "$1" >/dev/null || { echo "build.sh: $1 is not installed; the tests need it" >&2; exit 1; }
@@ -57,7 +63,7 @@ build() {
     if [ -f "$1/package-lock.json" ]; then lock=package-lock.json make=build_npm; fi
     if [ -f "$1/requirements.txt" ]; then lock=requirements.txt make=build_python; fi
     [ -f "$1/$lock" ] || { echo "build.sh: no tool $1 here" >&2; exit 1; }
-    target="$cache/$1-$(key "$1/$lock")"
+    target="$cache/$1-$(key "$1" "$lock")"
     if [ ! -d "$target" ]; then
         echo "building $1" >&2
         "$make" "$1"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -45,7 +46,7 @@ func (j *job) identities() ([]envelope.Verifier, error) {
 	if j.c.String("trusted-root") == "" {
 		return nil, provenance.Misuse(hintTrustedRoot, "an identity is given, but no trusted root: anybody can make a certificate that names it")
 	}
-	v, err := envelope.NewIdentity("--certificate-identity", id)
+	v, err := envelope.NewIdentity(cmp.Or(id.SAN, id.SANPattern), id)
 	return []envelope.Verifier{v}, err
 }
 
@@ -80,10 +81,11 @@ func (r *recorder) signOptions() (o sign.Options, err error) {
 // idTokenVariable is where other Sigstore tools, too, look for an OIDC token.
 const idTokenVariable = "SIGSTORE_ID_TOKEN"
 
-// idToken is the OIDC token for Fulcio: the job's own in Azure Pipelines, or else that of the variable.
+// idToken is the OIDC token for Fulcio: the job's own in Azure Pipelines, or else that of the variable: also there,
+// with --azure-devops never.
 func (r *recorder) idToken(ctx context.Context) (token string, err error) {
 	switch uri := r.getenv("SYSTEM_OIDCREQUESTURI"); {
-	case r.getenv("TF_BUILD") != "" && uri != "" && r.getenv("SYSTEM_ACCESSTOKEN") != "":
+	case r.cfg.AzureDevOps != azureDevOpsNever && r.getenv("TF_BUILD") != "" && uri != "" && r.getenv("SYSTEM_ACCESSTOKEN") != "":
 		token, err = r.jobToken(ctx, uri)
 	default:
 		token = r.getenv(idTokenVariable)

@@ -222,7 +222,7 @@ func (r *recorder) sourceHosts() (all []provenance.Source, err error) {
 // be set by any earlier step.
 func (r *recorder) azureDevOps() (azuredevops.Source, error) {
 	collection := r.cfg.AzureDevOps
-	if collection == "" || collection == azureDevOpsAuto || collection == azureDevOpsNever { // never: not about the build
+	if collection == "" || collection == azureDevOpsAuto {
 		collection = r.getenv("SYSTEM_COLLECTIONURI")
 		if u, err := url.Parse(collection); err != nil || u.Scheme != "https" || u.Host != "dev.azure.com" && !strings.HasSuffix(u.Host, ".visualstudio.com") {
 			return azuredevops.Source{}, provenance.Misuse("of a server of your own, give the collection's URL as --azure-devops; or --azure-devops never",

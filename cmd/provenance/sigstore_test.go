@@ -1,7 +1,6 @@
 package main
 
 import (
-	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -18,7 +17,7 @@ var sigstores sync.Map // *testscript.TestScript: *provtest.Sigstore
 //	start                      runs Fulcio, a timestamp authority and Rekor, sets FULCIO, TSA, REKOR, ISSUER and IDENTITY, and writes
 //	                           trusted-root.json; the jobs of services that run already get tokens of ISSUER
 //	root FILE PART...          writes a trusted root of fulcio, tsa, rekor or ca=FILE
-//	token [CLAIM=VALUE...]     sets SIGSTORE_ID_TOKEN to a job's token
+//	token [CLAIM[=VALUE]...]   sets SIGSTORE_ID_TOKEN to a job's token, with claims changed or removed
 //	certify PUB URI CERT CHAIN writes a certificate of a new authority for a public key, and the authority's chain
 //	secrets DIR...             fails when a token stands in a file below one of the folders, or in the last output
 func scriptSigstore(ts *testscript.TestScript, neg bool, args []string) {
@@ -47,8 +46,11 @@ func scriptSigstore(ts *testscript.TestScript, neg bool, args []string) {
 	case args[0] == "token":
 		claims := map[string]any{}
 		for _, arg := range args[1:] {
-			name, value, _ := strings.Cut(arg, "=")
-			maps.Copy(claims, map[string]any{name: value})
+			if name, value, has := strings.Cut(arg, "="); has {
+				claims[name] = value
+			} else {
+				claims[name] = nil
+			}
 		}
 		ts.Setenv(idTokenVariable, s.Issuer.Token(tb, claims))
 	case args[0] == "certify" && len(args) == 5:

@@ -1,5 +1,5 @@
 // Package testtools finds and runs the programs of others that the tests use: stock cosign, a registry without the
-// referrers API, crane, and the Azure Storage emulator. `make tools` builds them from the versions under .ci/tools into
+// referrers API, crane, the Azure Storage emulator, and the servers of a private Sigstore. `make tools` builds them from the versions under .ci/tools into
 // a cache outside the tree. A tool that is not there fails the test: nothing is skipped.
 package testtools
 
@@ -50,7 +50,11 @@ func find(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("it is not a tool of this project: %w", err)
 	}
-	sum := sha256.Sum256(data)
+	own, err := os.ReadFile(filepath.Join(dir, "main.go"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	sum := sha256.Sum256(append(data, own...))
 	path := filepath.Join(cache(), name+"-"+hex.EncodeToString(sum[:])[:16], filepath.FromSlash(file))
 	if _, err := os.Stat(path); err != nil {
 		return "", err
