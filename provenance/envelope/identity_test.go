@@ -212,3 +212,30 @@ func TestMade(t *testing.T) {
 		}
 	}
 }
+
+// TestCovers: what narrows a list of verifiers is one of them, or somebody whom one of them names.
+func TestCovers(t *testing.T) {
+	identity := func(issuer, san, pattern string) envelope.Verifier {
+		v, err := envelope.NewIdentity("x", envelope.Identity{Issuer: issuer, SAN: san, SANPattern: pattern})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	const issuer, name = "https://token.contoso.com", "https://dev.azure.com/contoso/a"
+	a, b := pin(t, "a", newP256(t)), pin(t, "b", newP256(t))
+	exact, pattern, other := identity(issuer, name, ""), identity(issuer, "", `https://dev\.azure\.com/contoso/[a-z]`), identity(issuer, "", `https://dev\.azure\.com/contoso/[a-y]`)
+	for what, c := range map[string]struct {
+		v, other envelope.Verifier
+		want     bool
+	}{
+		"the same key": {a, a, true}, "another key": {a, b, false}, "a key and an identity": {a, exact, false}, "an identity and a key": {exact, a, false},
+		"the same identity": {exact, exact, true}, "a pattern and one of its names": {pattern, exact, true}, "a name and its pattern": {exact, pattern, false},
+		"the same pattern": {pattern, pattern, true}, "another pattern": {pattern, other, false},
+		"another issuer": {pattern, identity("https://other", name, ""), false}, "another name": {pattern, identity(issuer, name+"7", ""), false},
+	} {
+		if got := c.v.Covers(c.other); got != c.want {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+}

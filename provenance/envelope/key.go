@@ -168,6 +168,15 @@ func hashed(hashes []crypto.Hash, check func(h crypto.Hash, digest, signature []
 	return schemes
 }
 
+// Covers tells whether whoever other stands for is one that v stands for, too: the same key, or an identity that v names or whose
+// name v's pattern matches. Of two patterns nobody can tell, unless they are one.
+func (v Verifier) Covers(other Verifier) bool {
+	if v.IsIdentity() && other.IsIdentity() && other.identity.SAN != "" {
+		return v.identity.covers(other.identity.Identity)
+	}
+	return v.Fingerprint() == other.Fingerprint()
+}
+
 // verify tells whether the key made the signature over message.
 func (v Verifier) verify(message, signature []byte) bool {
 	return slices.ContainsFunc(v.schemes, func(s scheme) bool { return s(message, signature) })

@@ -115,7 +115,12 @@ type Time struct {
 func (v Verified) Times() []Time { return slices.Clone(v.seen.times) }
 
 // Untimed says why there are no verified times; empty when there are some.
-func (v Verified) Untimed() string { return v.seen.untimed() }
+func (v Verified) Untimed() string {
+	if v.IsZero() {
+		return "nothing was verified"
+	}
+	return v.seen.untimed()
+}
 
 // Logged tells whether a transparency log that the trusted root names has the signature.
 func (v Verified) Logged() bool { return v.seen.logged }

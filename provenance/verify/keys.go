@@ -66,11 +66,19 @@ func narrowed(p *Policy, keys []envelope.Verifier) ([]envelope.Verifier, error) 
 		return unique(keys), nil
 	}
 	for _, k := range keys {
-		if !slices.ContainsFunc(listed, same(k)) {
-			return nil, provenance.Misuse("leave out --key, or list the key in the policy", "the key %s is not one that the policy %s lists for a builder", k.Name, p.Name)
+		if !slices.ContainsFunc(listed, func(l envelope.Verifier) bool { return l.Covers(k) }) {
+			return nil, provenance.Misuse("leave it out, or list it in the policy", "the %s %s is not one that the policy %s lists for a builder", kindOf(k), k.Name, p.Name)
 		}
 	}
 	return unique(keys), nil
+}
+
+// kindOf is what messages call it.
+func kindOf(v envelope.Verifier) string {
+	if v.IsIdentity() {
+		return "identity"
+	}
+	return "key"
 }
 
 func verifiersOf(who []policy.Pinned) (all []envelope.Verifier) {
