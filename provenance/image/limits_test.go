@@ -58,7 +58,7 @@ func hostileRegistryOf(t *testing.T, img **Image, l limits, answer func(http.Res
 // ownBundle is the manifest that hostileRegistry attached.
 func ownBundle(t *testing.T, img *Image) manifest {
 	a := attachment(1)
-	return must(bundleManifest(*pointer(img.self.descriptor()), a, v1.Descriptor{Digest: sum(a.Envelope), Size: int64(len(a.Envelope))}))
+	return must(bundleManifest(*pointer(img.self.descriptor()), a, &v1.Descriptor{Digest: sum(a.Envelope), Size: int64(len(a.Envelope))}))
 }
 
 // bundlesOf are n layers that say they are attestations of so many bytes.
