@@ -362,3 +362,34 @@ func TestAsCosignReadsIt(t *testing.T) {
 		t.Errorf("the bundle's manifest is %s", bundle.raw)
 	}
 }
+
+// TestAttachBundleOnly: an attestation that has no old form leaves the .att tag as it is, and what is there is put back without it.
+func TestAttachBundleOnly(t *testing.T) {
+	for _, p := range places(t) {
+		t.Run(p.kind, func(t *testing.T) {
+			ref := p.push(t, "keyless", indexOf(t, "linux/amd64", "linux/arm64"))
+			img := resolve(t, ref, Options{})
+			a := attachment(1)
+			a.Envelope = nil
+			attach(t, img, a)
+			bundles, envelopes := contents(t, img)
+			same(t, bundles, string(a.Bundle))
+			same(t, envelopes)
+			if err := img.Point(t.Context(), "pipeline"); err != nil {
+				t.Error(err)
+			}
+			log := &recorder{}
+			attach(t, resolve(t, ref, Options{Transport: log}), a)
+			if w := log.writes(); len(w) > 0 {
+				t.Errorf("attaching the same again wrote %q", w)
+			}
+			both := attachment(2)
+			attach(t, img, both)
+			for _, platform := range []string{"", "linux/arm64"} {
+				bundles, envelopes = contents(t, resolve(t, ref, Options{Platform: platform}))
+				same(t, bundles, string(a.Bundle), string(both.Bundle))
+				same(t, envelopes, string(both.Envelope))
+			}
+		})
+	}
+}

@@ -110,4 +110,8 @@ func TestPost(t *testing.T) {
 	if want := `{"method":"POST","body":"{\"a\":1}","type":"application/json"}`; string(answer.Body) != want || count.Load() != 2 {
 		t.Errorf("answer %s after %d requests, want %s", answer.Body, count.Load(), want)
 	}
+	answer, err = client.Do(context.Background(), httpclient.Request{Operation: "asking", Method: http.MethodPost, Body: []byte{'0'}, ContentType: "application/timestamp-query"})
+	if want := `{"method":"POST","body":"0","type":"application/timestamp-query"}`; err != nil || string(answer.Body) != want {
+		t.Errorf("answer %s, %v, want %s", answer.Body, err, want)
+	}
 }

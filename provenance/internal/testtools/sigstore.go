@@ -132,13 +132,16 @@ func authority(t testing.TB, dir string) (chain, key string) {
 func newAuthority(t testing.TB) ([]*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	rootKey, issuingKey := newKey(t), newKey(t)
-	began := time.Now().Add(-time.Hour)
+	began := begin()
 	root := issue(t, &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Contoso root"}, NotBefore: began, NotAfter: began.Add(24 * time.Hour),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLen: 1, KeyUsage: x509.KeyUsageCertSign}, nil, &rootKey.PublicKey, rootKey)
 	issuing := issue(t, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Contoso jobs"}, NotBefore: began, NotAfter: root.NotAfter,
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}}, root, &issuingKey.PublicKey, rootKey)
 	return []*x509.Certificate{issuing, root}, issuingKey
 }
+
+// begin is when the authorities began.
+func begin() time.Time { return time.Now().Add(-time.Hour) }
 
 // Certify makes a certificate for a key, with the URI as its name, of a new authority: that of the key and its issuer's, and the chain of
 // the authorities for a trusted root, all in PEM.

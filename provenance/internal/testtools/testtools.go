@@ -18,7 +18,7 @@ import (
 // azuriteEntry is Azurite's blob-only program, inside its folder of the cache.
 const azuriteEntry = "node_modules/azurite/dist/src/blob/main.js"
 
-// Path is the executable of a tool: "cosign-v2", "cosign-v3", "registry", "crane"; for "azurite" it is the script that
+// Path is the executable of a tool: "cosign-v2", "cosign-v3", "registry", "crane", "fulcio", "timestamp-server", "rekor-server"; for "azurite" it is the script that
 // node runs; for Python packages ("deltalake") the folder for PYTHONPATH. The test fails when it is not there.
 func Path(t testing.TB, name string) string {
 	t.Helper()

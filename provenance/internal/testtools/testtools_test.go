@@ -13,6 +13,7 @@ func TestToolsRun(t *testing.T) {
 		"cosign-v3": "github.com/sigstore/cosign/v3\tv3.1.3",
 		"registry":  "github.com/distribution/distribution/v3\tv3.1.2",
 		"crane":     "github.com/google/go-containerregistry\tv0.22.0",
+		"fulcio":    "github.com/sigstore/fulcio\tv1.8.8",
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := Path(t, name)
