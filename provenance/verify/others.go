@@ -9,6 +9,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
+	"github.com/seed-3480f271/provenance/provenance/summary"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
@@ -44,7 +45,7 @@ func (d *decider) otherExpectations() (all []expectation) {
 	return all
 }
 
-// checkOther wants the attestation to be there. Of several, the newest counts, by its timestamp; where one has none, nobody can tell
+// checkOther wants the attestation to be there. Of several, the newest counts; where nobody says when one was made, nobody can tell
 // which that is, and all have to hold.
 func (d *decider) checkOther(a policy.Attestation) []*Finding {
 	candidates := d.candidatesFor(a)
@@ -100,18 +101,29 @@ func (d *decider) pinned(who []policy.Pinned, e *examined) *Finding {
 	return finding
 }
 
-// newest is the one that was signed last, or all of them, when nobody says when one of them was.
+// newest is the one that was made last, or several of one time; all of them, when nobody says when one of them was.
 func newest(candidates []*examined) []*examined {
-	last := candidates[0]
+	last := time.Time{}
 	for _, e := range candidates {
-		if e.signedAt().IsZero() {
+		if e.madeAt().IsZero() {
 			return candidates
 		}
-		if e.signedAt().After(last.signedAt()) {
-			last = e
+		if e.madeAt().After(last) {
+			last = e.madeAt()
 		}
 	}
-	return []*examined{last}
+	return slices.DeleteFunc(slices.Clone(candidates), func(e *examined) bool { return !e.madeAt().Equal(last) })
+}
+
+// madeAt is when an attestation was made, to tell which is the newest. Its signer is believed, so what it says itself comes first: a
+// timestamp is not signed with it, and whoever can write to the registry could have an old one stamped again.
+func (e *examined) madeAt() time.Time {
+	if e.header.PredicateType == policy.TypeVSA {
+		if s, err := summary.Read(e.payload); err == nil && !s.TimeVerified.IsZero() {
+			return s.TimeVerified
+		}
+	}
+	return e.signedAt()
 }
 
 // checkPredicate holds one attestation against the policy.

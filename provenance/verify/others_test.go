@@ -72,21 +72,26 @@ func TestOtherAttestations(t *testing.T) {
 		"rule about a test":         {tests + "\nrules: [{name: a, expression: 'attestations.tests.predicate.result == \"PASSED\"', message: m}]", other, [][]byte{testResult(t, "PASSED")}, Accepted, ""},
 		"rule about no test":        {tests + "\nrules: [{name: a, expression: 'attestations.tests.predicate.result == \"PASSED\"', message: m}]", other, nil, Refused, "attestation.missing rule.a"},
 		"rule about a summary":      {plain + "\nrules: [{name: a, expression: 'attestations.gate.predicate.verifier.id == \"https://contoso.com/gate\" && attestations.gate.signer.name == \"other.pub\"', message: m}]", other, [][]byte{passed(t, nil)}, Accepted, ""},
-		"rule about one of two":     {plain + "\nrules: [{name: a, expression: 'attestations.gate.predicate.verificationResult == \"PASSED\"', message: m}]", other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.TimeVerified = at(23, 5) })}, Undecided, "rule.a"},
+		"rule about one of two":     {plain + "\nrules: [{name: a, expression: 'attestations.gate.predicate.verificationResult == \"PASSED\"', message: m}]", other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.TimeVerified = time.Time{} })}, Undecided, "rule.a"},
 		"sbom":                      {sbom, other, [][]byte{about(t, sha(t, "1"), spdx, map[string]any{"name": "x"})}, Accepted, ""},
 		"sbom of a platform":        {sbom, other, [][]byte{about(t, sha(t, "2"), spdx, map[string]any{"name": "x"})}, Refused, "attestation.missing"},
 
-		"summary":                    {gate, other, [][]byte{passed(t, nil)}, Accepted, ""},
-		"summary, nothing asked":     {plain, other, [][]byte{passed(t, nil)}, Accepted, ""},
-		"no summary":                 {gate, other, nil, Refused, "attestation.missing"},
-		"summary of another image":   {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Subjects[0].Digest = provenance.Digests(sha(t, "9")) })}, Refused, "attestation.missing"},
-		"summary by another policy":  {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Policy.Digest = provenance.Digests(sha(t, "b")) })}, Refused, "summary.policy"},
-		"summary by another gate":    {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Verifier.ID = "https://contoso.com/other" })}, Refused, "summary.verifier"},
-		"summary of no level":        {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Levels = []string{summary.BuildUnevaluated} })}, Refused, "summary.level"},
-		"summary that failed":        {plain, other, [][]byte{passed(t, func(s *summary.Summary) { s.Result, s.Levels = summary.Failed, []string{summary.LevelFailed} })}, Refused, "summary.failed"},
-		"summary that is nonsense":   {plain, other, [][]byte{about(t, sha(t, "1"), policy.TypeVSA, map[string]any{"verificationResult": "PASSED"})}, Refused, "summary.malformed"},
-		"summary by the builder":     {gate, builder, [][]byte{passed(t, nil)}, Refused, "attestation.missing"},
-		"two summaries, one is good": {gate, other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.Policy.Digest = provenance.Digests(sha(t, "b")) })}, Refused, "summary.policy"},
+		"summary":                   {gate, other, [][]byte{passed(t, nil)}, Accepted, ""},
+		"summary, nothing asked":    {plain, other, [][]byte{passed(t, nil)}, Accepted, ""},
+		"no summary":                {gate, other, nil, Refused, "attestation.missing"},
+		"summary of another image":  {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Subjects[0].Digest = provenance.Digests(sha(t, "9")) })}, Refused, "attestation.missing"},
+		"summary by another policy": {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Policy.Digest = provenance.Digests(sha(t, "b")) })}, Refused, "summary.policy"},
+		"summary by another gate":   {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Verifier.ID = "https://contoso.com/other" })}, Refused, "summary.verifier"},
+		"summary of no level":       {gate, other, [][]byte{passed(t, func(s *summary.Summary) { s.Levels = []string{summary.BuildUnevaluated} })}, Refused, "summary.level"},
+		"summary that failed":       {plain, other, [][]byte{passed(t, func(s *summary.Summary) { s.Result, s.Levels = summary.Failed, []string{summary.LevelFailed} })}, Refused, "summary.failed"},
+		"summary that is nonsense":  {plain, other, [][]byte{about(t, sha(t, "1"), policy.TypeVSA, map[string]any{"verificationResult": "PASSED"})}, Refused, "summary.malformed"},
+		"summary by the builder":    {gate, builder, [][]byte{passed(t, nil)}, Refused, "attestation.missing"},
+		"two summaries of one time": {gate, other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.Policy.Digest = provenance.Digests(sha(t, "b")) })}, Refused, "summary.policy"},
+		"the newer one is bad":      {gate, other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.TimeVerified, s.Policy.Digest = at(23, 5), provenance.Digests(sha(t, "b")) })}, Refused, "summary.policy"},
+		"the older one is bad":      {gate, other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.TimeVerified, s.Policy.Digest = at(23, 3), provenance.Digests(sha(t, "b")) })}, Accepted, ""},
+		"one says no time": {gate, other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) {
+			s.TimeVerified, s.Policy.Digest = time.Time{}, provenance.Digests(sha(t, "b"))
+		})}, Refused, "summary.policy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
