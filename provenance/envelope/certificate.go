@@ -21,8 +21,8 @@ func (s signed) isCertified() bool {
 	return s.material.GetCertificate() != nil || s.material.GetX509CertificateChain() != nil
 }
 
-// leaf is the certificate beside the signature, in DER. What else a chain has is not read: the trusted root has the authorities.
-func (s signed) leaf() []byte {
+// leafDER is the certificate beside the signature. What else a chain has is not read: the trusted root has the authorities.
+func (s signed) leafDER() []byte {
 	if chain := s.material.GetX509CertificateChain().GetCertificates(); len(chain) > 0 {
 		return chain[0].GetRawBytes()
 	}
@@ -34,7 +34,7 @@ func (t Trust) findIdentity(s signed) (Signer, sightings, error) {
 	if err := t.checkCertificates(); err != nil {
 		return Signer{}, sightings{}, err
 	}
-	leaf, key, err := s.checkLeaf()
+	leaf, key, err := s.certificate()
 	if err != nil {
 		return Signer{}, sightings{}, err
 	}
@@ -76,9 +76,10 @@ func (t Trust) refuseIdentity(found Identity) error {
 	return provenance.Refuse(CodeIdentity, "if it is a builder of yours, pin its identity", "the certificate is of %s; expected is %.1000s", found, strings.Join(expected, ", or "))
 }
 
-// checkLeaf checks all that needs nobody else: that the certificate is for signing, and that its key signed.
-func (s signed) checkLeaf() (*x509.Certificate, Verifier, error) {
-	leaf, err := x509.ParseCertificate(s.leaf())
+// certificate is the certificate beside the signature, with its key, after all checks that need nobody else: that it is for
+// signing, and that its key signed.
+func (s signed) certificate() (*x509.Certificate, Verifier, error) {
+	leaf, err := x509.ParseCertificate(s.leafDER())
 	if err != nil {
 		return nil, Verifier{}, malformed(fmt.Errorf("its certificate: %w", err))
 	}
@@ -143,7 +144,8 @@ func (r *TrustedRoot) checkLeaf(leaf *x509.Certificate, s signed) (sightings, er
 		return seen, nil
 	}
 	if err := verify.VerifySignedCertificateTimestamp(chains, 1, r.material); err != nil {
-		return sightings{}, provenance.Refuse(CodeLog, "", "no certificate transparency log of %s vouches for its certificate: %.300v", r.Name, err)
+		return sightings{}, provenance.Refuse(CodeLog, "a trusted root that names logs of certificates wants every certificate in one: keep an own authority in a trusted root of its own",
+			"no certificate transparency log of %s vouches for its certificate: %.300v", r.Name, err)
 	}
 	return seen, nil
 }

@@ -63,7 +63,8 @@ func TestOpen(t *testing.T) {
 
 func TestZeroVerified(t *testing.T) {
 	var v envelope.Verified
-	if !v.IsZero() || len(v.Payload()) > 0 || v.Form() != "" || !v.Digest().IsZero() || v.Signer() != (envelope.Signer{}) {
+	if !v.IsZero() || len(v.Payload()) > 0 || v.Form() != "" || !v.Digest().IsZero() || v.Signer() != (envelope.Signer{}) ||
+		len(v.Times()) > 0 || v.Logged() || v.Untimed() != "nothing was verified" {
 		t.Errorf("the zero value says something: %+v", v)
 	}
 }

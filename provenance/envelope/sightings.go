@@ -58,9 +58,18 @@ func (s sightings) untimed() string {
 	return fmt.Sprintf("it carries no timestamp that counts: %.400s", joined(reasons))
 }
 
-// joined is the reasons on one line.
+// joined is the reasons on one line, and without characters that would move a terminal's cursor: they may quote the bundle.
 func joined(reasons []error) string {
-	return strings.Join(strings.Fields(strings.ReplaceAll(errors.Join(reasons...).Error(), "\n", "; ")), " ")
+	var all []string
+	for _, r := range reasons {
+		all = append(all, strings.Join(strings.Fields(r.Error()), " "))
+	}
+	return strings.Map(func(r rune) rune {
+		if unprintable(r) {
+			return '?'
+		}
+		return r
+	}, strings.Join(all, "; "))
 }
 
 // observed is a signature of a signer who is known, with what stands beside it.

@@ -17,7 +17,8 @@ import (
 type Trust struct {
 	Verifiers []Verifier
 	// Root names the certificate authorities, timestamp authorities and transparency logs that are believed. Nil: none, so that no
-	// certificate can be believed and no time of a signature is known.
+	// certificate can be believed and no time of a signature is known. Each of its certificate authorities may name any issuer and any
+	// subject: an authority of the company's own could write Fulcio's extensions too.
 	Root *TrustedRoot
 }
 
@@ -114,7 +115,12 @@ type Time struct {
 func (v Verified) Times() []Time { return slices.Clone(v.seen.times) }
 
 // Untimed says why there are no verified times; empty when there are some.
-func (v Verified) Untimed() string { return v.seen.untimed() }
+func (v Verified) Untimed() string {
+	if v.IsZero() {
+		return "nothing was verified"
+	}
+	return v.seen.untimed()
+}
 
 // Logged tells whether a transparency log that the trusted root names has the signature.
 func (v Verified) Logged() bool { return v.seen.logged }

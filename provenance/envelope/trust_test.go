@@ -115,6 +115,11 @@ func TestOpenCertificate(t *testing.T) {
 		{"timestamp", nil, nil, []envelope.Time{stamped}, false},
 		{"at the first second", func(s *scene) { s.at = s.template.NotBefore }, nil, []envelope.Time{{At: noon.Add(-5 * time.Minute), Kind: envelope.TimeStamp, By: tsaURI}}, false},
 		{"at the last second", func(s *scene) { s.at = s.template.NotAfter }, nil, []envelope.Time{{At: noon.Add(5 * time.Minute), Kind: envelope.TimeStamp, By: tsaURI}}, false},
+		{"long ago, when all was valid", func(s *scene) {
+			valid(-20*time.Minute, -10*time.Minute)(s)
+			s.reissue(-24*time.Hour, -10*time.Minute)
+			s.at = noon.Add(-15 * time.Minute)
+		}, nil, []envelope.Time{{At: noon.Add(-15 * time.Minute), Kind: envelope.TimeStamp, By: tsaURI}}, false},
 		{"log only", nil, func(s *scene) { s.beside = nil; s.logged(noon.Add(time.Minute)) }, []envelope.Time{logged}, true},
 		{"log's promise without proof, v0.1", nil, func(s *scene) {
 			e := entryV1(s.t, s.log, s.env, s.certPEM(), noon.Add(time.Minute))
