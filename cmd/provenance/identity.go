@@ -28,6 +28,18 @@ func trustedRootFlag() cli.Flag {
 	return &cli.StringFlag{Name: "trusted-root", Usage: "trusted root `FILE`: the authorities of certificates and timestamps, and the logs, that are believed"}
 }
 
+// signingFlags are those of record that say who signs, and who vouches for it.
+func signingFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR, azurekms://VAULT.vault.azure.net/KEY, or keyless"},
+		&cli.StringFlag{Name: "certificate", Usage: "certificate `FILE` of the key, of an authority of your own: PEM, the leaf first"},
+		&cli.StringFlag{Name: "fulcio-url", Usage: "`URL` of the Fulcio that certifies a keyless key, for the job's OIDC token or that in SIGSTORE_ID_TOKEN"},
+		&cli.StringFlag{Name: "timestamp-url", Usage: "`URL` of an RFC 3161 timestamp authority, with its path, that says when the signature was there"},
+		&cli.StringFlag{Name: "rekor-url", Usage: "`URL` of a transparency log, Rekor 2, that the signature is added to"},
+		trustedRootFlag(),
+	}
+}
+
 // hintTrustedRoot says where a trusted root comes from.
 const hintTrustedRoot = "give --trusted-root FILE: `cosign trusted-root create` makes one of the certificates of your authorities"
 

@@ -17,7 +17,7 @@ func recordCommand(p process) *cli.Command {
 	return &cli.Command{
 		Name:  "record",
 		Usage: "collect what went into an image, sign it, and attach it to the image",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "config", Usage: "read flags from `FILE` (default: provenance.yaml, if there is one)"},
 			&cli.StringFlag{Name: "image", Usage: "image `REF`: registry/repository:tag, …@sha256:…, oci:DIR or oci:DIR:TAG"},
 			&cli.StringFlag{Name: "platform", Usage: "only this `PLATFORM` of the image, such as linux/amd64"},
@@ -46,18 +46,12 @@ func recordCommand(p process) *cli.Command {
 			&cli.StringFlag{Name: "people", Usage: "`full`, or id: no names and addresses of people, only their ids", Value: peopleFull},
 			&cli.StringFlag{Name: "evidence", Usage: "also keep the statement and all that it rests on in a container or folder, `URI`"},
 			&cli.StringFlag{Name: "repo", Usage: "work tree `DIR` (default: here)"},
-			&cli.StringFlag{Name: "key", Usage: "signing key `REF`: a cosign key file, env://VAR, azurekms://VAULT.vault.azure.net/KEY, or keyless"},
-			&cli.StringFlag{Name: "certificate", Usage: "certificate `FILE` of the key, of an authority of your own: PEM, the leaf first"},
-			&cli.StringFlag{Name: "fulcio-url", Usage: "`URL` of the Fulcio that certifies a keyless key, for the job's OIDC token or that in SIGSTORE_ID_TOKEN"},
-			&cli.StringFlag{Name: "timestamp-url", Usage: "`URL` of an RFC 3161 timestamp authority, with its path, that says when the signature was there"},
-			&cli.StringFlag{Name: "rekor-url", Usage: "`URL` of a transparency log, Rekor 2, that the signature is added to"},
-			trustedRootFlag(),
 			&cli.StringFlag{Name: "builder-id", Usage: "SLSA builder.id `URI` (default in a pipeline: its definition's URL and pool)"},
 			&cli.StringFlag{Name: "statement", Usage: "also write the plain statement to `FILE`; - is stdout, in place of the report"},
 			&cli.StringFlag{Name: "bundle", Usage: "also write the signed Sigstore bundle to `FILE`"},
 			&cli.BoolFlag{Name: "dry-run", Usage: "collect and build the statement; sign and write nothing to the registry"},
 			cloudFlag(), formatFlag("text", "json"),
-		},
+		}, signingFlags()...),
 		Action: p.action(0, record),
 	}
 }
@@ -77,23 +71,7 @@ type recorder struct {
 
 func record(j *job) error {
 	r := &recorder{job: j}
-	var err error
-	if r.format, err = j.format("text", "json"); err != nil {
-		return err
-	}
-	if r.cfg, err = loadConfig(j.c); err != nil {
-		return err
-	}
-	if err := r.cfg.check(j.c.Bool("dry-run")); err != nil {
-		return err
-	}
-	if err := r.checkAsked(); err != nil {
-		return err
-	}
-	if r.reuse, err = parseReuse(r.cfg.Reuse); err != nil {
-		return err
-	}
-	if r.workers, err = workers(r.cfg.Workers); err != nil {
+	if err := r.configure(); err != nil {
 		return err
 	}
 	options, err := r.signOptions()
@@ -118,6 +96,27 @@ func record(j *job) error {
 		return r.finish(statement, payload, nil, false)
 	}
 	return r.attach(statement, payload)
+}
+
+// configure reads what is asked for, and refuses what does not go together before anybody is asked.
+func (r *recorder) configure() (err error) {
+	if r.format, err = r.job.format("text", "json"); err != nil {
+		return err
+	}
+	if r.cfg, err = loadConfig(r.c); err != nil {
+		return err
+	}
+	if err := r.cfg.check(r.c.Bool("dry-run")); err != nil {
+		return err
+	}
+	if err := r.checkAsked(); err != nil {
+		return err
+	}
+	if r.reuse, err = parseReuse(r.cfg.Reuse); err != nil {
+		return err
+	}
+	r.workers, err = workers(r.cfg.Workers)
+	return err
 }
 
 // check refuses what cannot be recorded before anything is asked.

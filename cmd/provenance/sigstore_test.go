@@ -36,23 +36,9 @@ func scriptSigstore(ts *testscript.TestScript, neg bool, args []string) {
 	s := running.(*provtest.Sigstore)
 	switch {
 	case args[0] == "root" && len(args) > 2:
-		parts := args[2:]
-		for i, p := range parts {
-			if file, isCA := strings.CutPrefix(p, "ca="); isCA {
-				parts[i] = "ca=" + ts.MkAbs(file)
-			}
-		}
-		s.TrustedRoot(tb, ts.MkAbs(args[1]), parts...)
+		s.TrustedRoot(tb, ts.MkAbs(args[1]), absolute(ts, args[2:])...)
 	case args[0] == "token":
-		claims := map[string]any{}
-		for _, arg := range args[1:] {
-			if name, value, has := strings.Cut(arg, "="); has {
-				claims[name] = value
-			} else {
-				claims[name] = nil
-			}
-		}
-		ts.Setenv(idTokenVariable, s.Issuer.Token(tb, claims))
+		ts.Setenv(idTokenVariable, s.Issuer.Token(tb, claimsOf(args[1:])))
 	case args[0] == "certify" && len(args) == 5:
 		certificate, chain := provtest.Certify(tb, []byte(ts.ReadFile(args[1])), args[2])
 		ts.Check(os.WriteFile(ts.MkAbs(args[3]), certificate, 0o644))
@@ -62,6 +48,30 @@ func scriptSigstore(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("sigstore %v is not understood", args)
 	}
+}
+
+// absolute names the files of ca=FILE by their whole path.
+func absolute(ts *testscript.TestScript, parts []string) (out []string) {
+	for _, p := range parts {
+		if file, isCA := strings.CutPrefix(p, "ca="); isCA {
+			p = "ca=" + ts.MkAbs(file)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// claimsOf reads NAME=VALUE, or NAME for one that is removed.
+func claimsOf(args []string) map[string]any {
+	claims := map[string]any{}
+	for _, arg := range args {
+		if name, value, has := strings.Cut(arg, "="); has {
+			claims[name] = value
+		} else {
+			claims[name] = nil
+		}
+	}
+	return claims
 }
 
 func startSigstore(ts *testscript.TestScript) {

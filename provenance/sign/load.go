@@ -138,7 +138,7 @@ func (k *Key) witnessed(o Options) (err error) {
 		}
 	}
 	if o.RekorURL != "" {
-		k.log, err = newLog(o.RekorURL, o.Client)
+		k.log, err = newRekor(o.RekorURL, o.Client)
 	}
 	return err
 }

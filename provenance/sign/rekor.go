@@ -17,34 +17,34 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
 )
 
-// log is a transparency log: Rekor, version 2. It gets the digest of what was signed, the signature, and the key or certificate; never
+// rekor is a transparency log: Rekor, version 2. It gets the digest of what was signed, the signature, and the key or certificate; never
 // the statement.
 // Source: https://github.com/sigstore/rekor-tiles/blob/main/api/proto/rekor/v2/rekor_service.proto
-type log struct {
+type rekor struct {
 	url  string
 	http *httpclient.Client
 }
 
-func newLog(url string, o httpclient.Options) (*log, error) {
+func newRekor(url string, o httpclient.Options) (*rekor, error) {
 	c, err := client("Rekor", url, nil, o)
-	return &log{url, c}, err
+	return &rekor{url, c}, err
 }
 
 // add has the signature of a bundle logged, and puts the log's answer into it. by is the key or certificate, in PEM.
-func (l *log) add(ctx context.Context, raw []byte, by string) ([]byte, error) {
+func (l *rekor) add(ctx context.Context, raw []byte, by string) ([]byte, error) {
 	b := &protobundle.Bundle{}
 	if err := protojson.Unmarshal(raw, b); err != nil {
 		return nil, fmt.Errorf("putting the log's entry into the bundle: %w", err)
 	}
-	rekor := sigstore.NewRekor(&sigstore.RekorOptions{ClientV2: l, Version: 2})
-	if err := rekor.GetTransparencyLogEntry(ctx, []byte(by), b); err != nil {
+	library := sigstore.NewRekor(&sigstore.RekorOptions{ClientV2: l, Version: 2})
+	if err := library.GetTransparencyLogEntry(ctx, []byte(by), b); err != nil {
 		return nil, err
 	}
 	return protojson.Marshal(b)
 }
 
 // Add asks Rekor to take an entry in, for Sigstore's library, which makes it. The answer comes when it is in.
-func (l *log) Add(ctx context.Context, entry any) (*protorekor.TransparencyLogEntry, error) {
+func (l *rekor) Add(ctx context.Context, entry any) (*protorekor.TransparencyLogEntry, error) {
 	record, ok := entry.(*rekortiles.HashedRekordRequestV002)
 	if !ok {
 		return nil, fmt.Errorf("Rekor would get a %T, not a digest and its signature", entry)

@@ -50,7 +50,7 @@ type Key struct {
 
 	certificate *certificate // nil: the key speaks for itself
 	authority   *authority   // nil: no timestamp is asked for
-	log         *log         // nil: nothing is logged
+	log         *rekor       // nil: nothing is logged
 	root        *envelope.TrustedRoot
 }
 
@@ -131,7 +131,7 @@ func (k *Key) Sign(ctx context.Context, payload []byte) (Signed, error) {
 	return k.sign(ctx, payload, k.log)
 }
 
-func (k *Key) sign(ctx context.Context, payload []byte, log *log) (Signed, error) {
+func (k *Key) sign(ctx context.Context, payload []byte, log *rekor) (Signed, error) {
 	leaf, err := k.certificate.current(ctx)
 	if err != nil {
 		return Signed{}, err
@@ -160,7 +160,7 @@ func (k *Key) sign(ctx context.Context, payload []byte, log *log) (Signed, error
 }
 
 // bundle puts an envelope into a bundle, with all that stands beside the signature.
-func (k *Key) bundle(ctx context.Context, payload, env, leaf []byte, log *log) ([]byte, error) {
+func (k *Key) bundle(ctx context.Context, payload, env, leaf []byte, log *rekor) ([]byte, error) {
 	stamp, err := k.authority.stamp(ctx, env)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (k *Key) bundle(ctx context.Context, payload, env, leaf []byte, log *log) (
 }
 
 // check opens a form as a verifier would. That it does not open is no verdict about anything: only an error.
-func (k *Key) check(form, payload []byte, log *log) error {
+func (k *Key) check(form, payload []byte, log *rekor) error {
 	verified, err := k.Trust().Open(form)
 	var refused *provenance.Refused
 	if errors.As(err, &refused) && k.certificate == nil && (refused.Code == envelope.CodeKey || refused.Code == envelope.CodeInvalid) {
@@ -214,7 +214,7 @@ func (k *Key) Open(bundle []byte) (envelope.Verified, error) {
 }
 
 // seen tells whether those saw a signature who should.
-func (k *Key) seen(v envelope.Verified, log *log) error {
+func (k *Key) seen(v envelope.Verified, log *rekor) error {
 	stamped := slices.ContainsFunc(v.Times(), func(t envelope.Time) bool { return t.Kind == envelope.TimeStamp })
 	switch {
 	case k.authority != nil && !stamped:

@@ -71,8 +71,9 @@ func newStampRequest(signature []byte) (*timestamp.Request, error) {
 	return &timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Certificates: true, Nonce: nonce}, nil
 }
 
-// isAnswer tells whether a timestamp is the one that was asked for.
-func isAnswer(der []byte, asked *timestamp.Request) error {
+// isAnswer tells whether a timestamp is the one that was asked for. The library panics at some that no authority makes.
+func isAnswer(der []byte, asked *timestamp.Request) (err error) {
+	defer guard(&err)
 	got, err := timestamp.ParseResponse(der)
 	switch {
 	case err != nil:

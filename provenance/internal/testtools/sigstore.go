@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	neturl "net/url"
@@ -83,18 +84,23 @@ func Rekor(t testing.TB) (url, public string) {
 	return "http://" + host, public
 }
 
-// freePorts are ports that were free a moment ago, for programs that do not find one by themselves.
+// freePorts are ports that were free a moment ago, for programs that do not find one by themselves: from below those that systems give
+// to whoever asks for any, so that no other test is given one of them meanwhile.
 func freePorts(t testing.TB, n int) (ports []string) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 1000 {
+		port := strconv.Itoa(20000 + mathrand.IntN(12000))
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
 		defer l.Close() // all at the end: none is found twice
-		ports = append(ports, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
 	}
-	return ports
+	t.Fatalf("no %d ports are free", n)
+	return nil
 }
 
 // answers waits until a server answers with 200, and gives what it says.

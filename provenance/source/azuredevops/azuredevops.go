@@ -164,7 +164,7 @@ func (d Source) ownCommit() (string, error) {
 // Source: https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url
 func hosts(collection string) (self, identities, releases string, err error) {
 	u, parseErr := url.Parse(collection)
-	if parseErr != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.RawPath != "" || strings.Contains(u.Path, "..") {
+	if parseErr != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.RawPath != "" || strings.Contains(u.Path, "..") {
 		return "", "", "", badCollection(collection)
 	}
 	host, path := strings.ToLower(u.Host), strings.Trim(u.Path, "/")
