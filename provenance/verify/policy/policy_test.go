@@ -287,3 +287,35 @@ func parse(t testing.TB, text string) *Policy {
 	}
 	return p
 }
+
+// TestNothingHides: what a reviewer takes for the rest of a comment is none of the policy, and what is not seen is refused where it is.
+func TestNothingHides(t *testing.T) {
+	const text = "version: 1\nsource:\n  clean: true\n  # why:%s  warn: true\n"
+	for name, c := range map[string]struct{ hidden, want string }{
+		"line separator":      {"\u2028", "p.yaml:4:9: the character U+2028"},
+		"paragraph separator": {"\u2029", "p.yaml:4:9: the character U+2029"},
+		"next line":           {"\u0085", "p.yaml:4:9: the character U+0085"},
+		"carriage return":     {"\r", "p.yaml:4:9: the character U+000D"},
+		"right to left":       {"\u202e", "p.yaml:4:9: the character U+202E"},
+		"zero width":          {"\u200b", "p.yaml:4:9: the character U+200B"},
+		"escape":              {"\x1b[2K", "p.yaml:4:9: the character U+001B"},
+		"no UTF-8":            {"\xff", "p.yaml: the text is not UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("p.yaml", fmt.Appendf(nil, text, c.hidden), nil)
+			var misused *provenance.Misused
+			if !errors.As(err, &misused) || !strings.HasPrefix(misused.Detail, c.want) || misused.Hint == "" {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+	for name, sound := range map[string]string{"Windows": "version: 1\r\nsource:\r\n  clean: true # why\r\n", "letters": "version: 1\nsource: {repository: \"https://contoso.com/größe\"} # \u00a0ok\n",
+		"written out": "version: 1\nsource: {repository: \"a\\u2028b\"}\n"} {
+		if _, err := Parse("p.yaml", []byte(sound), nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Parse("p.yaml", []byte("\xef\xbb\xbfversion: 1\nmaxAge: 1h\n"), nil); err != nil {
+		t.Errorf("the byte order mark of Windows' editors: %v", err)
+	}
+}
