@@ -186,6 +186,13 @@ func TestExpectations(t *testing.T) {
 		"deny, folder":          {`deny: {folders: ["https://contoso.blob.core.windows.net/mortgages/20261122T0000"]}`, nothing, Refused, "deny.folder"},
 		"deny, above it":        {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/"]}`, nothing, Refused, "deny.folder"},
 		"deny, beside it":       {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T00"]}`, nothing, Accepted, ""},
+		"deny, the copy of it":  {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/"]}`, lies("https://contoso-secondary.blob.core.windows.net/mortgages/20261122T0000/"), Refused, "deny.folder"},
+		"deny, of a copy":       {`deny: {folders: ["https://contoso-secondary.blob.core.windows.net/mortgages/"]}`, nothing, Refused, "deny.folder"},
+		"deny, a segment empty": {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("abfss://mortgages@contoso.dfs.core.windows.net//20261122T0000/"), Undecided, "deny.folder"},
+		"deny, a way around":    {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("abfss://mortgages@contoso.dfs.core.windows.net/x/../20261122T0000/"), Undecided, "deny.folder"},
+		"deny, a mount":         {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Undecided, "deny.folder"},
+		"deny, with a query":    {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("https://contoso.blob.core.windows.net/mortgages/20261122T0000/?a=b"), Undecided, "deny.folder"},
+		"deny, not a folder":    {`deny: {commits: ["` + strings.Repeat("4", 40) + `"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Accepted, ""},
 		"deny, invocation":      {`deny: {invocations: ["https://dev.azure.com/contoso/Mortgage/_build/results?buildId=4711"]}`, nothing, Refused, "deny.invocation"},
 		"deny, two of it":       {"deny: {commits: [\"" + strings.Repeat("5", 40) + "\"], folders: [\"abfss://mortgages@contoso.dfs.core.windows.net/\"]}", nothing, Refused, "deny.commit deny.folder"},
 
@@ -230,6 +237,11 @@ func TestExpectations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lies says where the train folder lies.
+func lies(uri string) func(*night) {
+	return func(n *night) { n.data[0].URI = uri }
 }
 
 // newestAt says when the newest file of the train folder was written.
