@@ -100,18 +100,21 @@ func (d *decider) pinned(who []policy.Pinned, e *examined) *Finding {
 	return finding
 }
 
-// newest is the one that was signed last, or all of them, when nobody says when one of them was.
-func newest(candidates []*examined) []*examined {
-	last := candidates[0]
+// newest is the one that was signed last, or several: timestamps count seconds, and of one second nobody can tell the last. Or all of
+// them, when nobody says when one of them was.
+func newest(candidates []*examined) (last []*examined) {
 	for _, e := range candidates {
 		if e.signedAt().IsZero() {
 			return candidates
 		}
-		if e.signedAt().After(last.signedAt()) {
-			last = e
+		switch {
+		case last == nil || e.signedAt().After(last[0].signedAt()):
+			last = []*examined{e}
+		case e.signedAt().Equal(last[0].signedAt()):
+			last = append(last, e)
 		}
 	}
-	return []*examined{last}
+	return last
 }
 
 // checkPredicate holds one attestation against the policy.
@@ -135,16 +138,15 @@ func (d *decider) checkPredicate(a policy.Attestation, e *examined) (findings []
 // checkResult wants a test result to be that.
 // Source: https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
 func checkResult(a policy.Attestation, e *examined) *Finding {
-	var predicate struct {
-		Result string `json:"result"`
-	}
+	var predicate map[string]any // a struct would take RESULT, too, which rules and other readers do not
 	if err := json.Unmarshal(e.predicate, &predicate); err != nil {
 		return &Finding{Code: "attestation.malformed", Detail: fmt.Sprintf("the predicate of the attestation %s cannot be read: %v", a.Name, err)}
 	}
-	if predicate.Result == a.Result {
+	result, _ := predicate["result"].(string)
+	if result == a.Result {
 		return nil
 	}
-	return &Finding{Code: "attestation.result", Detail: fmt.Sprintf("the attestation %s has another result", a.Name), Expected: a.Result, Found: orNothing(predicate.Result),
+	return &Finding{Code: "attestation.result", Detail: fmt.Sprintf("the attestation %s has another result", a.Name), Expected: a.Result, Found: orNothing(result),
 		Basis: provenance.Signed, Hint: "mend what the tests found, and build again"}
 }
 
