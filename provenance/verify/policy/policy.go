@@ -19,6 +19,7 @@ type Policy struct {
 	Expires time.Time         // when the file stops to be valid; zero: never
 
 	TrustedRoot  *envelope.TrustedRoot // nil: none is named
+	KeyFiles     []string              // keys that are named by their path: the file's digest and signature do not cover them
 	Builders     []Builder
 	Signature    []Signature
 	MaxAge       time.Duration // between the signature's time and the decision; 0 is any
