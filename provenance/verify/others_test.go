@@ -55,6 +55,8 @@ func TestOtherAttestations(t *testing.T) {
 		verdict Verdict
 		codes   string
 	}{
+		"gate, here":                {strings.Replace(plain, "}]", `, vsa: {repositories: [contoso.azurecr.io/mortgage]}}]`, 1), other, [][]byte{passed(t, nil)}, Accepted, ""},
+		"gate, copied":              {strings.Replace(plain, "}]", `, vsa: {repositories: [contoso.azurecr.io/production]}}]`, 1), other, [][]byte{passed(t, nil)}, Refused, "summary.resource"},
 		"test passed":               {tests, other, [][]byte{testResult(t, "PASSED")}, Accepted, ""},
 		"test failed":               {tests, other, [][]byte{testResult(t, "FAILED")}, Refused, "attestation.result"},
 		"test passed, and shouted":  {tests, other, [][]byte{about(t, sha(t, "1"), policy.TypeTestResult, map[string]any{"RESULT": "PASSED"})}, Refused, "attestation.result"},

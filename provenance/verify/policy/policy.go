@@ -207,6 +207,8 @@ type VSA struct {
 	Policies []provenance.Digest // one of them was applied; nil: any
 	Verifier string              // its verifier.id; empty: any that its key speaks for
 	Levels   []string            // each was verified
+	// Repositories are where the image may have been verified; nil: anywhere.
+	Repositories []string
 }
 
 // Denied is something that is withdrawn.
