@@ -83,7 +83,28 @@ func (j *job) policy(now time.Time) (*policy.Policy, error) {
 	if err := j.wantSerial(p); err != nil {
 		return nil, err
 	}
+	if err := j.wantWhole(p); err != nil {
+		return nil, err
+	}
 	return p, inForce(p, now)
+}
+
+// wantWhole refuses a pinned policy that leaves it to other files whom it believes: neither its digest nor its signature covers those.
+func (j *job) wantWhole(p *policy.Policy) error {
+	switch {
+	case !j.c.IsSet("policy-key") && !j.c.IsSet("policy-digest"):
+		return nil
+	case len(p.KeyFiles) > 0:
+		return keyFile(p)
+	case p.TrustedRoot != nil && !j.c.IsSet("trusted-root"):
+		return provenance.Misuse("give --trusted-root FILE, too, from a place that is as well protected as this command", "%s names the trusted root %s, which neither its digest nor its signature covers",
+			p.Name, p.TrustedRoot.Name)
+	}
+	return nil
+}
+
+func keyFile(p *policy.Policy) error {
+	return provenance.Misuse("write the PEM of the key into the policy", "%s names the key %.200q by its path, and neither the policy's digest nor its signature covers that file", p.Name, p.KeyFiles[0])
 }
 
 // noPolicyFlags refuses flags about a policy that is not there.
@@ -240,6 +261,9 @@ func signPolicy(j *job) error {
 	}
 	if p.Serial == 0 || p.Expires.IsZero() {
 		return provenance.Misuse("write serial: 1 and expires: with a date into it", "%s has no serial or no expiry, without which an old version could be passed off for ever", file)
+	}
+	if len(p.KeyFiles) > 0 {
+		return keyFile(p)
 	}
 	key, err := sign.Load(j.ctx, ref, sign.Options{Getenv: j.getenv, Password: j.password})
 	if err != nil {

@@ -16,6 +16,7 @@ type Want struct {
 	VerifierID    string              // compared exactly; empty: any
 	Levels        []string            // all of them; a level of SLSA is reached by a higher one of its track
 	ResourceURI   string              // compared exactly; empty: any. See [ResourceURI]
+	Repositories  []string            // the resource lies in one of them, compared exactly; empty: in any
 }
 
 // Problem is one thing that a summary does not say as it is wanted.
@@ -104,12 +105,23 @@ func (s Summary) checkVerifier(w Want) *Problem {
 }
 
 func (s Summary) checkResource(w Want) *Problem {
-	if w.ResourceURI == "" || s.ResourceURI == w.ResourceURI {
+	wanted := append(slices.Clone(w.Repositories), w.ResourceURI)
+	lies := slices.ContainsFunc(w.Repositories, func(r string) bool { return r != "" && r == s.repository() })
+	if (w.ResourceURI == "" || s.ResourceURI == w.ResourceURI) && (len(w.Repositories) == 0 || lies) {
 		return nil
 	}
-	return &Problem{Code: CodeResource, Expected: w.ResourceURI, Found: orNothing(s.ResourceURI),
+	return &Problem{Code: CodeResource, Expected: orNothing(strings.Join(slices.DeleteFunc(wanted, func(s string) bool { return s == "" }), " or ")), Found: orNothing(s.ResourceURI),
 		Detail: "the verification summary is for another place",
 		Hint:   "an image that was copied to another repository has to be verified there"}
+}
+
+// repository is where the resource lies; empty when it is no image.
+func (s Summary) repository() string {
+	rest, _ := strings.CutPrefix(s.ResourceURI, ociScheme)
+	if i := strings.LastIndex(rest, "@"); i > 0 && rest != s.ResourceURI {
+		return rest[:i]
+	}
+	return ""
 }
 
 func orNothing(s string) string {

@@ -78,8 +78,11 @@ type Descriptor struct {
 // ResourceURI is the URI of an image in a repository: oci://REGISTRY/REPOSITORY@sha256:HEX, and oci://NAME@sha256:HEX for an OCI
 // layout on disk, where NAME is the name of its folder. It holds no tag, because a tag can move.
 func ResourceURI(repository string, image provenance.Digest) string {
-	return "oci://" + repository + "@" + image.String()
+	return ociScheme + repository + "@" + image.String()
 }
+
+// ociScheme begins the URI of an image.
+const ociScheme = "oci://"
 
 // levelPrefix begins the levels that SLSA itself defines; nobody else may use it.
 const levelPrefix = "SLSA_"

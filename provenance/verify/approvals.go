@@ -12,8 +12,9 @@ import (
 
 // party is who played a part, and how that is known.
 type party struct {
-	people []provenance.Person
-	basis  provenance.Basis // of the least known of them; empty: nobody said anything
+	people  []provenance.Person
+	basis   provenance.Basis // of the least known of them; empty: nobody said anything
+	unknown bool             // there is somebody else, of whom nothing is known
 }
 
 func (p *party) add(basis provenance.Basis, people ...provenance.Person) {
@@ -49,14 +50,14 @@ func checkOthers(code, what string, least int, who party, r provenance.Record, w
 		return []*Finding{finding}
 	}
 	writers := authors(r)
-	if writers.people == nil {
+	if writers.people == nil || writers.unknown {
 		finding.Undecided, finding.Detail = true, fmt.Sprintf("nobody says who wrote what was built, so that nobody can tell who else approved %s", what)
 		finding.Hint = "record with SYSTEM_ACCESSTOKEN, or GITHUB_TOKEN, mapped into the step"
 		return []*Finding{finding}
 	}
 	different, unclear := others(who.people, writers.people)
 	if different >= least {
-		return []*Finding{weak("approvals", "who approved "+what, who.basis, weakest)}
+		return []*Finding{weak("approvals", "who approved "+what, who.basis, weakest), weak("approvals", "who wrote what was built", writers.basis, weakest)}
 	}
 	finding.Undecided = different+unclear >= least
 	finding.Detail = fmt.Sprintf("too few others approved %s", what)
@@ -123,7 +124,8 @@ func providerOf(id string) string {
 	return provider
 }
 
-// authors wrote or pushed the change, as the repository's host tells; failing that, as the commit's header says.
+// authors wrote or pushed the change, as the repository's host tells; failing that, as the commit's header says. Whom the header names is
+// one of them in any case, and makes nothing better or worse known: whoever made the commit chose it.
 func authors(r provenance.Record) (p party) {
 	if r.Review == nil {
 		if r.Commit.Author.ID != "" || r.Commit.Author.Email != "" {
@@ -133,11 +135,16 @@ func authors(r provenance.Record) (p party) {
 	}
 	for _, pr := range r.Review.PullRequests {
 		p.add(r.Review.Of("pullRequests"), pr.Author)
+		p.unknown = p.unknown || pr.Author == provenance.Person{}
 	}
-	if r.Review.PullRequests == nil {
+	if len(r.Review.PullRequests) == 0 && r.Review.Pusher != (provenance.Person{}) {
 		p.add(r.Review.Of("pusher"), r.Review.Pusher)
 	}
+	told := p.basis
 	p.add(r.Review.Of("author"), r.Review.Author)
+	if told != "" {
+		p.basis = told
+	}
 	return p
 }
 
@@ -202,6 +209,10 @@ func checkDistinct(s policy.Approvals, r provenance.Record) (findings []*Finding
 			findings = append(findings, &Finding{Code: "approvals.distinct", Detail: "nobody was recorded as " + part, Expected: "an " + part, Found: "nobody", Basis: parts[part].basis,
 				Hint: "record with SYSTEM_ACCESSTOKEN, or GITHUB_TOKEN, mapped into the step"})
 			continue
+		}
+		if parts[part].unknown {
+			findings = append(findings, &Finding{Code: "approvals.distinct", Undecided: true, Detail: "nobody says who else is " + part, Expected: "an " + part, Found: "somebody without an id",
+				Basis: parts[part].basis, Hint: comparableHint})
 		}
 		findings = append(findings, weak("approvals", "who is "+part, parts[part].basis, s.Basis))
 		for _, other := range s.Distinct[:i] {

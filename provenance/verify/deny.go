@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
@@ -25,7 +26,7 @@ func (d *decider) denied(e *examined) (findings []*Finding) {
 			findings = append(findings, withdrawn(denied, found))
 		}
 	}
-	return findings
+	return append(findings, deniedFolders(d.in.Policy.Deny, e.record.Data)...)
 }
 
 // withdrawn is the finding about something that must not be used any more.
@@ -44,12 +45,6 @@ func (d *decider) find(denied policy.Denied, e *examined) string {
 		if slices.Contains(commitsOf(r), denied.Value) {
 			return "commit " + denied.Value
 		}
-	case policy.DenyFolder:
-		for _, f := range r.Data {
-			if provenance.Within(f.URI, []string{denied.Value}) {
-				return f.URI
-			}
-		}
 	case policy.DenyInvocation:
 		if r.Pipeline.InvocationID == denied.Value || r.Build != nil && r.Build.URL == denied.Value {
 			return r.Pipeline.InvocationID
@@ -57,6 +52,38 @@ func (d *decider) find(denied policy.Denied, e *examined) string {
 	}
 	return ""
 }
+
+// deniedFolders are the findings about data folders that are withdrawn. An address that cannot be read could be that of any folder, a
+// withdrawn one, too. Each is read once: there may be thousands on both sides.
+func deniedFolders(all []policy.Denied, folders []provenance.Folder) (findings []*Finding) {
+	all = slices.DeleteFunc(slices.Clone(all), func(d policy.Denied) bool { return d.Kind != policy.DenyFolder })
+	if len(all) == 0 {
+		return nil
+	}
+	var places []provenance.Place
+	for _, f := range folders {
+		place, err := provenance.ParsePlace(primary(f.URI))
+		if err != nil {
+			findings = append(findings, &Finding{Code: "deny.folder", Undecided: true, Detail: fmt.Sprintf("nobody can tell whether %s is withdrawn: it %v", clip(f.URI), err),
+				Expected: "an address that can be compared", Found: f.URI, Basis: f.Of("uri"), Hint: "record with the storage's own address of the folder"})
+		}
+		places = append(places, place)
+	}
+	for _, denied := range all {
+		withdrawnPlace, err := provenance.ParsePlace(primary(denied.Value))
+		if i := slices.IndexFunc(places, func(p provenance.Place) bool { return p.Within(withdrawnPlace) }); err == nil && i >= 0 {
+			findings = append(findings, withdrawn(denied, folders[i].URI))
+		}
+	}
+	return findings
+}
+
+// secondary matches the host of a storage account's copy in another region.
+// Source: https://learn.microsoft.com/azure/storage/common/geo-redundant-design
+var secondary = pattern.New(`(?i)^([a-z]+://(?:[^/@]*@)?[a-z0-9]{3,24})-secondary(\.(?:[a-z0-9]+\.)?(?:blob|dfs)\.)`)
+
+// primary is the address of what a copy in another region is a copy of.
+func primary(uri string) string { return secondary().ReplaceAllString(uri, "$1$2") }
 
 // commitsOf are all commits by which something was built: the work tree's, and the run's.
 func commitsOf(r provenance.Record) []string {

@@ -161,12 +161,19 @@ func TestExpectations(t *testing.T) {
 		"review, another provider":   {`approvals: {review: 1}`, reviewed(t, ada, approves(octo)), Undecided, "approvals.review"},
 		"review, nobody asked":       {`approvals: {review: 1}`, nothing, Refused, "approvals.review"},
 		"review, no author":          {`approvals: {review: 1}`, reviewed(t, provenance.Person{}, approves(grace)), Undecided, "approvals.review"},
-		"review, weak":               {`approvals: {review: 1, basis: observed}`, reviewed(t, ada, approves(grace)), Refused, "approvals.basis"},
+		"review, weak":               {`approvals: {review: 1, basis: observed}`, reviewed(t, ada, approves(grace)), Refused, "approvals.basis approvals.basis"},
 		"deployment, another":        {`approvals: {deployment: 1}`, then(reviewed(t, ada), deployedBy(ada, agreed(grace))), Accepted, ""},
 		"deployment, the author":     {`approvals: {deployment: 1}`, then(reviewed(t, ada), deployedBy(ada, agreed(ada))), Refused, "approvals.deployment"},
 		"deployment, rejected":       {`approvals: {deployment: 1}`, then(reviewed(t, ada), deployedBy(ada, provenance.Approval{Of: "p", Approver: grace, Status: "rejected"})), Refused, "approvals.deployment"},
 		"deployment, nobody asked":   {`approvals: {deployment: 1}`, reviewed(t, ada), Refused, "approvals.deployment"},
 		"deployment, no id":          {`approvals: {deployment: 1}`, then(reviewed(t, ada), deployedBy(ada, agreed(noID))), Undecided, "approvals.deployment"},
+		"deployment, header only":    {`approvals: {deployment: 1, basis: reported}`, then(headed(ada), deployedBy(ada, agreed(grace))), Refused, "approvals.basis"},
+		"deployment, header, any":    {`approvals: {deployment: 1}`, then(headed(ada), deployedBy(ada, agreed(grace))), Accepted, ""},
+		"deployment, pushed":         {`approvals: {deployment: 1, basis: reported}`, then(pushed(t, grace), deployedBy(ada, agreed(grace))), Refused, "approvals.deployment"},
+		"review, one author missing": {`approvals: {review: 1}`, then(reviewed(t, ada, approves(grace)), authorless), Undecided, "approvals.review"},
+		"distinct, author missing":   {`approvals: {distinct: [author, approver]}`, then(reviewed(t, ada, approves(grace)), authorless), Undecided, "approvals.distinct"},
+		"distinct, header declared":  {`approvals: {distinct: [author, approver], basis: reported}`, then(reviewed(t, ada, approves(grace)), headerDeclared), Accepted, ""},
+		"distinct, header alone":     {`approvals: {distinct: [author, deployer], basis: reported}`, then(pushed(t, provenance.Person{}), deployedBy(joan)), Refused, "approvals.basis"},
 		"distinct, all":              {`approvals: {distinct: [author, approver, deployer]}`, then(reviewed(t, ada, approves(grace)), deployedBy(joan)), Accepted, ""},
 		"distinct, author deploys":   {`approvals: {distinct: [author, approver, deployer]}`, then(reviewed(t, ada, approves(grace)), deployedBy(ada)), Refused, "approvals.distinct"},
 		"distinct, approver deploys": {`approvals: {distinct: [approver, deployer]}`, then(reviewed(t, ada, approves(grace)), deployedBy(grace)), Refused, "approvals.distinct"},
@@ -186,6 +193,13 @@ func TestExpectations(t *testing.T) {
 		"deny, folder":          {`deny: {folders: ["https://contoso.blob.core.windows.net/mortgages/20261122T0000"]}`, nothing, Refused, "deny.folder"},
 		"deny, above it":        {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/"]}`, nothing, Refused, "deny.folder"},
 		"deny, beside it":       {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T00"]}`, nothing, Accepted, ""},
+		"deny, the copy of it":  {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/"]}`, lies("https://contoso-secondary.blob.core.windows.net/mortgages/20261122T0000/"), Refused, "deny.folder"},
+		"deny, of a copy":       {`deny: {folders: ["https://contoso-secondary.blob.core.windows.net/mortgages/"]}`, nothing, Refused, "deny.folder"},
+		"deny, a segment empty": {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("abfss://mortgages@contoso.dfs.core.windows.net//20261122T0000/"), Undecided, "deny.folder"},
+		"deny, a way around":    {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("abfss://mortgages@contoso.dfs.core.windows.net/x/../20261122T0000/"), Undecided, "deny.folder"},
+		"deny, a mount":         {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Undecided, "deny.folder"},
+		"deny, with a query":    {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("https://contoso.blob.core.windows.net/mortgages/20261122T0000/?a=b"), Undecided, "deny.folder"},
+		"deny, not a folder":    {`deny: {commits: ["` + strings.Repeat("4", 40) + `"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Accepted, ""},
 		"deny, invocation":      {`deny: {invocations: ["https://dev.azure.com/contoso/Mortgage/_build/results?buildId=4711"]}`, nothing, Refused, "deny.invocation"},
 		"deny, two of it":       {"deny: {commits: [\"" + strings.Repeat("5", 40) + "\"], folders: [\"abfss://mortgages@contoso.dfs.core.windows.net/\"]}", nothing, Refused, "deny.commit deny.folder"},
 
@@ -230,6 +244,33 @@ func TestExpectations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// headed is a commit whose header names somebody, and of which no host was asked.
+func headed(author provenance.Person) func(*night) {
+	return func(n *night) { n.commit.Author = provenance.Person{Name: author.Name, Email: author.Email} }
+}
+
+// headerDeclared is that the header's author is declared, as both hosts' answers are recorded.
+func headerDeclared(n *night) {
+	n.review.BasisOf = map[string]provenance.Basis{"author": provenance.Declared, "committer": provenance.Declared}
+}
+
+// pushed is a commit that somebody pushed without a pull request, under the name of Ada.
+func pushed(t testing.TB, by provenance.Person) func(*night) {
+	return func(n *night) {
+		reviewed(t, ada)(n)
+		headerDeclared(n)
+		n.review.PullRequests, n.review.Pusher = nil, by
+	}
+}
+
+// authorless is a pull request of which nobody says whose it is.
+func authorless(n *night) { n.review.PullRequests[0].Author = provenance.Person{} }
+
+// lies says where the train folder lies.
+func lies(uri string) func(*night) {
+	return func(n *night) { n.data[0].URI = uri }
 }
 
 // newestAt says when the newest file of the train folder was written.

@@ -147,16 +147,15 @@ func (d *decider) checkPredicate(a policy.Attestation, e *examined) (findings []
 // checkResult wants a test result to be that.
 // Source: https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
 func checkResult(a policy.Attestation, e *examined) *Finding {
-	var predicate struct {
-		Result string `json:"result"`
-	}
+	var predicate map[string]any // a struct would take RESULT, too, which rules and other readers do not
 	if err := json.Unmarshal(e.predicate, &predicate); err != nil {
 		return &Finding{Code: "attestation.malformed", Detail: fmt.Sprintf("the predicate of the attestation %s cannot be read: %v", a.Name, err)}
 	}
-	if predicate.Result == a.Result {
+	result, _ := predicate["result"].(string)
+	if result == a.Result {
 		return nil
 	}
-	return &Finding{Code: "attestation.result", Detail: fmt.Sprintf("the attestation %s has another result", a.Name), Expected: a.Result, Found: orNothing(predicate.Result),
+	return &Finding{Code: "attestation.result", Detail: fmt.Sprintf("the attestation %s has another result", a.Name), Expected: a.Result, Found: orNothing(result),
 		Basis: provenance.Signed, Hint: "mend what the tests found, and build again"}
 }
 

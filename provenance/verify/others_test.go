@@ -55,8 +55,13 @@ func TestOtherAttestations(t *testing.T) {
 		verdict Verdict
 		codes   string
 	}{
+		"gate, here":                {strings.Replace(plain, "}]", `, vsa: {repositories: [contoso.azurecr.io/mortgage]}}]`, 1), other, [][]byte{passed(t, nil)}, Accepted, ""},
+		"gate, copied":              {strings.Replace(plain, "}]", `, vsa: {repositories: [contoso.azurecr.io/production]}}]`, 1), other, [][]byte{passed(t, nil)}, Refused, "summary.resource"},
 		"test passed":               {tests, other, [][]byte{testResult(t, "PASSED")}, Accepted, ""},
 		"test failed":               {tests, other, [][]byte{testResult(t, "FAILED")}, Refused, "attestation.result"},
+		"test passed, and shouted":  {tests, other, [][]byte{about(t, sha(t, "1"), policy.TypeTestResult, map[string]any{"RESULT": "PASSED"})}, Refused, "attestation.result"},
+		"test failed, and shouted":  {tests, other, [][]byte{about(t, sha(t, "1"), policy.TypeTestResult, map[string]any{"result": "FAILED", "Result": "PASSED"})}, Refused, "attestation.missing"},
+		"test of a number":          {tests, other, [][]byte{about(t, sha(t, "1"), policy.TypeTestResult, map[string]any{"result": 1})}, Refused, "attestation.result"},
 		"test of no result":         {tests, other, [][]byte{about(t, sha(t, "1"), policy.TypeTestResult, map[string]any{})}, Refused, "attestation.result"},
 		"test that is nonsense":     {tests, other, [][]byte{about(t, sha(t, "1"), policy.TypeTestResult, []any{1})}, Refused, "attestation.malformed"},
 		"no test":                   {tests, other, nil, Refused, "attestation.missing"},
@@ -229,12 +234,13 @@ func TestSigned(t *testing.T) {
 
 // TestTheNewestCounts: of several attestations of one name, by their timestamps; without one, all of them do.
 func TestTheNewestCounts(t *testing.T) {
-	old, young, unknown := timed(at(20, 0)), timed(at(23, 0)), timed(time.Time{})
+	old, young, twin, unknown := timed(at(20, 0)), timed(at(23, 0)), timed(at(23, 0)), timed(time.Time{})
 	for _, c := range []struct{ all, want []*examined }{
 		{[]*examined{old}, []*examined{old}},
 		{[]*examined{old, young}, []*examined{young}},
 		{[]*examined{young, old}, []*examined{young}},
 		{[]*examined{young, unknown}, []*examined{young, unknown}},
+		{[]*examined{young, old, twin}, []*examined{young, twin}},
 	} {
 		if got := newest(c.all); !slices.Equal(got, c.want) {
 			t.Errorf("%d of %d count", len(got), len(c.all))

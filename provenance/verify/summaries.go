@@ -19,6 +19,7 @@ func (d *decider) checkSummary(a policy.Attestation, e *examined) (findings []*F
 	want := summary.Want{Image: d.in.Image}
 	if a.VSA != nil {
 		want.PolicyDigests, want.VerifierID, want.Levels = a.VSA.Policies, a.VSA.Verifier, a.VSA.Levels
+		want.Repositories = a.VSA.Repositories
 	}
 	for _, p := range s.Check(want) {
 		findings = append(findings, &Finding{Code: p.Code, Detail: p.Detail, Expected: p.Expected, Found: p.Found, Basis: provenance.Signed, Hint: p.Hint})

@@ -22,7 +22,7 @@ type Trial struct {
 }
 
 // Try holds a statement against a policy as [Decide] does, but for everything that is about signatures: who signed it and when, other
-// attestations, and rules that mention them. Those have the state [NotTested]. Nothing is checked again at its source.
+// attestations, and rules that mention any of that. Those have the state [NotTested]. Nothing is checked again at its source.
 func Try(ctx context.Context, p *Policy, payload []byte, now time.Time) (Trial, error) {
 	d := &decider{ctx: ctx, in: Input{Policy: p, Now: now}}
 	e := &examined{payload: payload, digest: provenance.SumSHA256(payload), where: []string{"the statement"}}
@@ -34,7 +34,7 @@ func Try(ctx context.Context, p *Policy, payload []byte, now time.Time) (Trial, 
 	if e.record, err = provenance.Read(e.statement); err != nil {
 		return t, err
 	}
-	d.in.Image = e.record.Image.Digest
+	d.in.Image, d.in.Repository = e.record.Image.Digest, e.record.Image.Repository
 	d.try(e)
 	t.Rules, t.Findings, t.Warnings = e.outcomes, e.reasons(), e.warnings()
 	t.Verdict = map[State]Verdict{Holds: Accepted, Broken: Refused, Unknown: Undecided}[stateOf(t.Findings)]
@@ -71,7 +71,7 @@ func (d *decider) needsSignature(name string) bool {
 	}
 	for _, r := range d.in.Policy.Rules {
 		if name == "rule."+r.Name {
-			return len(r.Compiled.Attestations()) > 0
+			return r.Compiled.NeedsSignature()
 		}
 	}
 	return false

@@ -17,6 +17,9 @@ const (
 	TypeTestResult = "https://in-toto.io/attestation/test-result/v0.1"
 )
 
+// vsaTypes begin the types of all versions of verification summaries: one that failed must not count for being there.
+const vsaTypes = "https://slsa.dev/verification_summary"
+
 // ruleName is what rules and attestations may be called: what is a name in an expression, or in a code.
 var ruleName = pattern.New(`^[a-zA-Z][a-zA-Z0-9_]{0,63}$`)
 
@@ -45,6 +48,8 @@ func (r *reader) keepAttestation(n *yaml.Node, a Attestation) error {
 		return r.errorAt(n, "an attestation is a name, a type, and the keys or identities that may sign it", "an attestation lacks its name, its type or its keys")
 	case err != nil || !kind.IsAbs():
 		return r.errorAt(n, "a type is a predicateType such as "+TypeTestResult, "the type %q is no URI", clip(a.PredicateType))
+	case a.PredicateType != TypeVSA && strings.HasPrefix(strings.ToLower(a.PredicateType), vsaTypes):
+		return r.errorAt(n, "write "+TypeVSA, "the type %q is another version of verification summaries, in which nothing could be read", clip(a.PredicateType))
 	case a.VSA != nil && a.PredicateType != TypeVSA:
 		return r.errorAt(n, "vsa is for the type "+TypeVSA, "the attestation %s is no verification summary", a.Name)
 	case a.Result != "" && a.PredicateType != TypeTestResult:
@@ -67,6 +72,10 @@ func (r *reader) vsa(a *Attestation) setter {
 			"policies": r.list("policies", r.text("a policy", r.sha256(&a.VSA.Policies))),
 			"verifier": r.text("verifier", keep(&a.VSA.Verifier)),
 			"levels":   r.list("levels", r.text("a level", r.level(&a.VSA.Levels))),
+			"repositories": r.list("repositories", r.text("a repository", func(s string, _ *yaml.Node) error {
+				a.VSA.Repositories = append(a.VSA.Repositories, s)
+				return nil
+			})),
 		})
 	}
 }

@@ -62,6 +62,8 @@ func (r *reader) pem(to *Pinned) func(string, *yaml.Node) error {
 			name = fmt.Sprintf("%s:%d", r.name, n.Line)
 		} else if pem, err = r.file(value, n); err != nil {
 			return err
+		} else {
+			r.policy.KeyFiles = append(r.policy.KeyFiles, value)
 		}
 		if to.Verifier, err = envelope.ParsePublicKey(name, pem); err != nil {
 			return r.errorAt(n, "a key is a PEM public key (cosign.pub), or the path of one, relative to the policy", "%v", err)

@@ -51,9 +51,10 @@ var (
 	fingerprint = pattern.New(`^sha256:[0-9a-f]{64}$`)
 )
 
+// isDigest tells whether something in a record can have the digest: the names of git's objects are commits, and denied as those.
 func isDigest(s string) bool {
-	_, err := provenance.ParseDigest(s)
-	return err == nil
+	d, err := provenance.ParseDigest(s)
+	return err == nil && (d.Algorithm() == provenance.SHA256 || d.Algorithm() == provenance.DirHash)
 }
 
 func isCommit(s string) bool      { return fullCommit().MatchString(s) }

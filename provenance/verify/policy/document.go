@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -35,6 +37,9 @@ func (d document) parse() (*yaml.Node, error) {
 	if len(data) > maxPolicyBytes {
 		return nil, provenance.Misuse("", "%s has %d bytes, more than the limit of %d", d.name, len(data), maxPolicyBytes)
 	}
+	if err := d.seen(); err != nil {
+		return nil, err
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var root, second yaml.Node
 	if err := decoder.Decode(&root); errors.Is(err, io.EOF) || err == nil && len(root.Content) == 0 {
@@ -48,6 +53,27 @@ func (d document) parse() (*yaml.Node, error) {
 		return nil, d.syntax(err)
 	}
 	return root.Content[0], d.plain(root.Content[0], 0)
+}
+
+// seen refuses text that people and YAML could read differently. To YAML 1.1 a lone carriage return, U+0085, U+2028 and U+2029 end a
+// line, and with it a comment: what editors show as the rest of a comment would be a key. What is not shown, or turns the direction of
+// writing, hides as well (https://trojansource.codes).
+func (d document) seen() error {
+	if !utf8.Valid(d.data) {
+		return provenance.Misuse("save it as UTF-8", "%s: the text is not UTF-8", d.name)
+	}
+	line, column := 1, 0
+	text := strings.ReplaceAll(strings.TrimPrefix(string(d.data), "\ufeff"), "\r\n", "\n")
+	for _, c := range text {
+		column++
+		switch {
+		case c == '\n':
+			line, column = line+1, 0
+		case c != '\t' && unicode.In(c, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Noncharacter_Code_Point):
+			return provenance.Misuse(`leave it out; in a text in quotes it can be written as \u2028`, "%s:%d:%d: the character U+%04X hides what the file says", d.name, line, column, c)
+		}
+	}
+	return nil
 }
 
 // syntax turns "yaml: line 3: …" into "FILE:3: …".

@@ -19,6 +19,7 @@ type Policy struct {
 	Expires time.Time         // when the file stops to be valid; zero: never
 
 	TrustedRoot  *envelope.TrustedRoot // nil: none is named
+	KeyFiles     []string              // keys that are named by their path: the file's digest and signature do not cover them
 	Builders     []Builder
 	Signature    []Signature
 	MaxAge       time.Duration // between the signature's time and the decision; 0 is any
@@ -206,6 +207,8 @@ type VSA struct {
 	Policies []provenance.Digest // one of them was applied; nil: any
 	Verifier string              // its verifier.id; empty: any that its key speaks for
 	Levels   []string            // each was verified
+	// Repositories are where the image may have been verified; nil: anywhere.
+	Repositories []string
 }
 
 // Denied is something that is withdrawn.

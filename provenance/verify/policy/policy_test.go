@@ -144,6 +144,9 @@ func TestPolicyErrors(t *testing.T) {
 		"version: 1\nattestations: [{name: x, type: 'https://spdx.dev/Document', keys: [good.pub], vsa: {verifier: v}}]":                                 "p.yaml:2:16: the attestation x is no verification summary",
 		"version: 1\nattestations: [{name: x, type: 'https://spdx.dev/Document', keys: [good.pub], result: PASSED}]":                                     "p.yaml:2:16: the attestation x is no test result",
 		"version: 1\nattestations: [{name: x, type: 'https://a/b', keys: [good.pub]}, {name: x, type: 'https://a/b', keys: [good.pub]}]":                 `the attestation "x" is listed twice`,
+		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v0.2', keys: [good.pub]}]":                                    "p.yaml:2:16: the type \"https://slsa.dev/verification_summary/v0.2\" is another version of verification summaries",
+		"version: 1\nattestations: [{name: x, type: 'https://SLSA.dev/verification_summary/v1', keys: [good.pub]}]":                                      "is another version of verification summaries",
+		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v1', keys: [good.pub], vsa: {repositories: []}}]":             "repositories is empty",
 		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v1', keys: [good.pub], vsa: {}}]":                             "vsa is empty",
 		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v1', keys: [good.pub], vsa: {policies: [sha1:aa]}}]":          `"sha1:aa" is no sha256 digest`,
 		"version: 1\nattestations: [{name: x, type: 'https://slsa.dev/verification_summary/v1', keys: [good.pub], vsa: {levels: [SLSA_BUILD_LEVEL_9]}}]": `"SLSA_BUILD_LEVEL_9" is no level of SLSA`,
@@ -159,9 +162,10 @@ func TestPolicyErrors(t *testing.T) {
 		"version: 1\nrules: [{name: a, expression: '1 + 1', message: m}]":                                                                                "p.yaml:2:34: the expression is wrong: a rule is true or false",
 		"version: 1\nrules: [{name: a, expression: 'record.commit.dirty &&', message: m}]":                                                               "the expression is wrong: Syntax error",
 		"version: 1\nrules: [{name: a, expression: 'attestations.tests.predicate.x == 1', message: m}]":                                                  "p.yaml:2:31: the rule mentions the attestation \"tests\", which the policy does not ask for",
-		"version: 1\ndeny: [x]":                                                                         "p.yaml:2:7: deny is a list",
-		"version: 1\ndeny: {digest: [x]}":                                                               `p.yaml:2:8: deny has no key "digest"`,
-		"version: 1\ndeny: {digests: [abc]}":                                                            `p.yaml:2:18: "abc" is no digest that could be denied`,
+		"version: 1\ndeny: [x]":              "p.yaml:2:7: deny is a list",
+		"version: 1\ndeny: {digest: [x]}":    `p.yaml:2:8: deny has no key "digest"`,
+		"version: 1\ndeny: {digests: [abc]}": `p.yaml:2:18: "abc" is no digest that could be denied`,
+		"version: 1\ndeny: {digests: ['gitCommit:" + strings.Repeat("5", 40) + "']}":                    "is no digest that could be denied",
 		"version: 1\ndeny: {digests: [{because: x}]}":                                                   `"" is no digest that could be denied`,
 		"version: 1\ndeny: {digests: [{value: x, why: y}]}":                                             `what is denied has no key "why"`,
 		"version: 1\ndeny: {commits: [5555]}":                                                           `what is denied is "5555"; it has to be text`,
@@ -178,13 +182,13 @@ func TestPolicyErrors(t *testing.T) {
 		"version: 1\n---\n- [":                                                                          "p.yaml:",
 		"version: &a 1":                                                                                 "p.yaml:1:10: anchors and aliases are not allowed",
 		"version: 1\nsource: &s {clean: true}\nmodel: *s":                                               "p.yaml:2:9: anchors and aliases are not allowed",
-		"version: !!str 1":                                                                              "p.yaml:1:10: tags such as !!str are not allowed",
-		"version: 1\nsource: !x {clean: true}":                                                          "p.yaml:2:9: tags such as !x are not allowed",
-		"version: 1\nsource: " + strings.Repeat("[", 40) + strings.Repeat("]", 40):                      "nested more than 16 levels deep",
-		"version: 1\n\tsource: x":                                                                       "p.yaml:2: found a tab character",
-		"version: 1\nsource: {":                                                                         "p.yaml:",
-		strings.Repeat("#", maxPolicyBytes+1):                                                           "more than the limit",
-		"version: \xff":                                                                                 "p.yaml: ",
+		"version: !!str 1":                     "p.yaml:1:10: tags such as !!str are not allowed",
+		"version: 1\nsource: !x {clean: true}": "p.yaml:2:9: tags such as !x are not allowed",
+		"version: 1\nsource: " + strings.Repeat("[", 40) + strings.Repeat("]", 40): "nested more than 16 levels deep",
+		"version: 1\n\tsource: x":             "p.yaml:2: found a tab character",
+		"version: 1\nsource: {":               "p.yaml:",
+		strings.Repeat("#", maxPolicyBytes+1): "more than the limit",
+		"version: \xff":                       "p.yaml: ",
 	} {
 		read := func(path string) ([]byte, error) {
 			if path == "bad.pub" {
@@ -286,4 +290,36 @@ func parse(t testing.TB, text string) *Policy {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestNothingHides: what a reviewer takes for the rest of a comment is none of the policy, and what is not seen is refused where it is.
+func TestNothingHides(t *testing.T) {
+	const text = "version: 1\nsource:\n  clean: true\n  # why:%s  warn: true\n"
+	for name, c := range map[string]struct{ hidden, want string }{
+		"line separator":      {"\u2028", "p.yaml:4:9: the character U+2028"},
+		"paragraph separator": {"\u2029", "p.yaml:4:9: the character U+2029"},
+		"next line":           {"\u0085", "p.yaml:4:9: the character U+0085"},
+		"carriage return":     {"\r", "p.yaml:4:9: the character U+000D"},
+		"right to left":       {"\u202e", "p.yaml:4:9: the character U+202E"},
+		"zero width":          {"\u200b", "p.yaml:4:9: the character U+200B"},
+		"escape":              {"\x1b[2K", "p.yaml:4:9: the character U+001B"},
+		"no UTF-8":            {"\xff", "p.yaml: the text is not UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("p.yaml", fmt.Appendf(nil, text, c.hidden), nil)
+			var misused *provenance.Misused
+			if !errors.As(err, &misused) || !strings.HasPrefix(misused.Detail, c.want) || misused.Hint == "" {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+	for name, sound := range map[string]string{"Windows": "version: 1\r\nsource:\r\n  clean: true # why\r\n", "letters": "version: 1\nsource: {repository: \"https://contoso.com/größe\"} # \u00a0ok\n",
+		"written out": "version: 1\nsource: {repository: \"a\\u2028b\"}\n"} {
+		if _, err := Parse("p.yaml", []byte(sound), nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Parse("p.yaml", []byte("\xef\xbb\xbfversion: 1\nmaxAge: 1h\n"), nil); err != nil {
+		t.Errorf("the byte order mark of Windows' editors: %v", err)
+	}
 }

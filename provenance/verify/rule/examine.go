@@ -18,6 +18,7 @@ type examined struct {
 	ast          *ast.AST
 	problems     Problems
 	attestations []string
+	signature    bool // it mentions who signed, or when
 	mentions     []mention
 	nouns        []*class // that are mentioned, perhaps without a field
 }
@@ -57,6 +58,7 @@ func (e *examined) walk(x ast.Expr) {
 		if x.AsIdent() == "attestations" {
 			e.refuse(x, `name the attestation: attestations.NAME, or attestations["NAME"]`)
 		}
+		e.signature = e.signature || x.AsIdent() == "signer" || x.AsIdent() == "signedAt"
 	case ast.SelectKind:
 		e.selects(x)
 		e.walk(x.AsSelect().Operand())

@@ -62,6 +62,7 @@ func (p Problems) Error() string {
 type Rule struct {
 	program      cel.Program
 	attestations []string
+	signature    bool
 	mentions     []mention
 }
 
@@ -90,7 +91,7 @@ func Compile(expression string) (*Rule, error) {
 	if err != nil {
 		return nil, Problems{{1, 1, err.Error()}}
 	}
-	return &Rule{program: program, attestations: tree.attestations, mentions: tree.mentions}, nil
+	return &Rule{program: program, attestations: tree.attestations, signature: tree.signature, mentions: tree.mentions}, nil
 }
 
 // problemsOf are the problems that the parser and the checker found; nil when there are none.
@@ -129,6 +130,9 @@ func sorted(problems Problems) Problems {
 
 // Attestations are the names of other attestations that the expression mentions, sorted.
 func (r *Rule) Attestations() []string { return slices.Clone(r.attestations) }
+
+// NeedsSignature tells whether the expression mentions other attestations, or who signed this one, and when.
+func (r *Rule) NeedsSignature() bool { return r.signature || len(r.attestations) > 0 }
 
 // Outcome is what an evaluation came to.
 type Outcome struct {
