@@ -13,7 +13,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/urfave/cli/v2"
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 // config is provenance.yaml: the flags of record, under the same names.
@@ -214,7 +214,7 @@ func yamlError(err error) string {
 			field, _, _ = strings.Cut(field, " not found in type")
 			e = fmt.Sprintf("%s: unknown key %q", where, field)
 		}
-		if where, types, wrong := strings.Cut(e, ": cannot unmarshal "); wrong {
+		if where, types, wrong := strings.Cut(e, ": cannot construct "); wrong {
 			e = where + ": wrong type: " + typeWords.Replace(types)
 		}
 		lines = append(lines, e)

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-3480f271/provenance/provenance"
 )
@@ -76,13 +76,28 @@ func (d document) seen() error {
 	return nil
 }
 
-// syntax turns "yaml: line 3: …" into "FILE:3: …".
+// syntax says where the file is no YAML, and what that may come from.
 func (d document) syntax(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if rest, found := strings.CutPrefix(text, "line "); found {
-		return provenance.Misuse("", "%s:%s", d.name, rest)
+	var failed *yaml.LoadError
+	if !errors.As(err, &failed) || failed.Mark.Line == 0 {
+		return provenance.Misuse("", "%s: %s", d.name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
-	return provenance.Misuse("", "%s: %s", d.name, text)
+	return provenance.Misuse(syntaxHint(failed.Message), "%s:%d:%d: %s", d.name, failed.Mark.Line, failed.Mark.Column, failed.Message)
+}
+
+// syntaxHint says what the usual mistakes are.
+func syntaxHint(message string) string {
+	switch {
+	case strings.Contains(message, "tab"), strings.Contains(message, "start any token"):
+		return "indent with spaces, not with tabs; a text that begins with @, ` or % needs quotes"
+	case strings.Contains(message, "mapping values"), strings.Contains(message, "comment or line break"):
+		return `put the text in quotes, as in auc: ">= 0.80": a colon with a blank behind it, > and | mean something in YAML`
+	case strings.Contains(message, "',' or"):
+		return "is a bracket not closed, or a comma missing?"
+	case strings.Contains(message, "end of stream"):
+		return "is a quote or a bracket not closed?"
+	}
+	return "the keys of one mapping begin in the same column; those below it further to the right, by spaces"
 }
 
 // errorAt is a caller's mistake, with its place.

@@ -3,7 +3,7 @@ package policy
 import (
 	"strconv"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 func (r *reader) approvals(n *yaml.Node) error {

@@ -185,7 +185,7 @@ func TestPolicyErrors(t *testing.T) {
 		"version: !!str 1":                     "p.yaml:1:10: tags such as !!str are not allowed",
 		"version: 1\nsource: !x {clean: true}": "p.yaml:2:9: tags such as !x are not allowed",
 		"version: 1\nsource: " + strings.Repeat("[", 40) + strings.Repeat("]", 40): "nested more than 16 levels deep",
-		"version: 1\n\tsource: x":             "p.yaml:2: found a tab character",
+		"version: 1\n\tsource: x":             "p.yaml:2:1: found a tab character",
 		"version: 1\nsource: {":               "p.yaml:",
 		strings.Repeat("#", maxPolicyBytes+1): "more than the limit",
 		"version: \xff":                       "p.yaml: ",
