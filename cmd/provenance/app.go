@@ -189,7 +189,7 @@ func countArgs(c *cli.Context, want int) error {
 	if got > 0 {
 		given = fmt.Sprintf("%q", c.Args().Slice())
 	}
-	return provenance.Misuse(strings.TrimSpace(fmt.Sprintf("usage: provenance %s [flags] %s", c.Command.Name, c.Command.ArgsUsage)),
+	return provenance.Misuse(strings.TrimSpace(fmt.Sprintf("usage: %s [flags] %s", c.Command.HelpName, c.Command.ArgsUsage)),
 		"%s takes %s, and was given %s", c.Command.Name, cmp.Or(c.Command.ArgsUsage, "flags only"), given)
 }
 

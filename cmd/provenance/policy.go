@@ -167,7 +167,7 @@ func (j *job) wantSignature(file string, data []byte) error {
 	_, err = envelope.Trust{Verifiers: []envelope.Verifier{key}}.OpenBlob(bundle, data)
 	var refused *provenance.Refused
 	if errors.As(err, &refused) { // about the policy, not about an image
-		return provenance.Misuse(refused.Hint, "the signature of %s does not hold: %s", file, refused.Detail)
+		return provenance.Misuse("name the public key of whoever signs policies; whoever changed the file since has to have it signed again", "the signature of %s does not hold: %s", file, refused.Detail)
 	}
 	return err
 }
@@ -192,6 +192,9 @@ func checkPolicy(j *job) error {
 	}
 	if err := inForce(p, time.Now()); err != nil {
 		return err
+	}
+	if p.NeedsRoot() && p.TrustedRoot == nil {
+		j.say("note: it asks for identities, timestamps or logs and names no trustedRoot, so verify needs --trusted-root")
 	}
 	if format == "json" {
 		return report.PolicyJSON(j.Stdout, p)
@@ -264,6 +267,9 @@ func signPolicy(j *job) error {
 	}
 	if len(p.KeyFiles) > 0 {
 		return keyFile(p)
+	}
+	if err := inForce(p, time.Now()); err != nil {
+		return err
 	}
 	key, err := sign.Load(j.ctx, ref, sign.Options{Getenv: j.getenv, Password: j.password})
 	if err != nil {

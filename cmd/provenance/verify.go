@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -194,10 +195,31 @@ func (j *job) candidates(in *verify.Input) (*image.Image, error) {
 		c := verify.Candidate{Where: f.Where, Form: f.Form, Err: f.Err}
 		if c.Err == nil {
 			c.Verified, c.Err = in.Trust.Open(f.Bytes)
+			c.Claims = claims(f.Bytes, c.Err)
 		}
 		in.Candidates = append(in.Candidates, c)
 	})
 	return img, nil
+}
+
+// maxClaims is how large something may be for its kind to be looked up, in bytes.
+const maxClaims = 1 << 20
+
+// claims is the predicateType that something says it has which nobody who is believed signed; empty when it says none.
+func claims(data []byte, err error) string {
+	var refused *provenance.Refused
+	if !errors.As(err, &refused) || len(data) > maxClaims {
+		return ""
+	}
+	payload, err := envelope.UnverifiedPayloadOf(data)
+	if err != nil {
+		return ""
+	}
+	header, err := provenance.ParseHeader(payload)
+	if err != nil {
+		return ""
+	}
+	return header.PredicateType
 }
 
 // savedBundle opens a file instead. The image must be named by digest: nobody is asked what a tag means.

@@ -235,3 +235,15 @@ func short(digest string) string {
 	}
 	return digest
 }
+
+// otherFacts are the other attestations that the policy asks for.
+func otherFacts(others []verify.Other) (all []fact) {
+	for _, o := range others {
+		known := "signed by " + o.Signer.Name
+		if !o.SignedAt.IsZero() {
+			known += ", " + moment(o.SignedAt)
+		}
+		all = append(all, fact{"beside", o.Name + ", " + o.PredicateType, known})
+	}
+	return all
+}

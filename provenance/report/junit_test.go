@@ -167,7 +167,7 @@ func TestJUnitGroups(t *testing.T) {
 		if got := attribute(failure, "message"); got != "first (and 1 more)" {
 			t.Errorf("message %q", got)
 		}
-		if want := "first\n  expected: a\n  found:    b\n  in:       here\n  hint:     move it\nsecond"; failure.Text != want {
+		if want := "first\n  expected: a\n  found:    b\n  in:       here\n  hint:     move it\nsecond\n  verdict:  nobody could tell"; failure.Text != want {
 			t.Errorf("text %q, want %q", failure.Text, want)
 		}
 	}

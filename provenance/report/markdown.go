@@ -14,7 +14,7 @@ func Markdown(w io.Writer, r verify.Result) error {
 	m.printf("**%s** %s, %s\n", r.Verdict, mark(imageName(r.Repository, r.Image)), mark(policyName(r)))
 	m.findingsTable(reasonsTitle(r), r.Findings)
 	if r.Attestation != nil {
-		m.factsTable(facts(*r.Attestation))
+		m.factsTable(append(facts(*r.Attestation), otherFacts(r.Others)...))
 	}
 	m.findingsTable(warningsTitle(r), shown(r.Warnings))
 	return m.err

@@ -115,7 +115,7 @@ func TrialJSON(w io.Writer, t verify.Trial) error {
 func TrialText(w io.Writer, r verify.Trial, o Options) error {
 	t := &text{out: safe(w), color: o.Color}
 	t.verdict(r.Verdict)
-	t.printf("   %s   policy %s (%s)   signatures were not looked at\n\n", clean(r.Against), clean(r.PolicyName), short(r.PolicyDigest.String()))
+	t.printf("   %s   policy %s (%s)   signatures were not looked at%s\n\n", clean(r.Against), clean(r.PolicyName), short(r.PolicyDigest.String()), untried(r))
 	width := 0
 	for _, outcome := range r.Rules {
 		width = max(width, utf8.RuneCountInString(clean(outcome.Rule)))
@@ -126,6 +126,20 @@ func TrialText(w io.Writer, r verify.Trial, o Options) error {
 	t.findings(trialTitle(r), r.Findings)
 	t.findings(plural(int64(len(r.Warnings)), "warning"), shown(r.Warnings))
 	return t.err
+}
+
+// untried counts what was not tried.
+func untried(r verify.Trial) string {
+	n := 0
+	for _, o := range r.Rules {
+		if o.State == verify.NotTested {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return ", nor at " + plural(int64(n), "rule") + " about them"
 }
 
 func trialTitle(r verify.Trial) string {

@@ -31,9 +31,9 @@ func Text(w io.Writer, r verify.Result, o Options) error {
 	t.printf("   %s   %s\n", imageName(r.Repository, r.Image), policyName(r))
 	if r.Attestation != nil {
 		t.printf("\n")
-		t.facts(facts(*r.Attestation))
+		t.facts(append(facts(*r.Attestation), otherFacts(r.Others)...))
 	}
-	t.findings(reasonsTitle(r), elsewhere(r))
+	t.findings(reasonsTitle(r)+place(r), elsewhere(r))
 	t.findings(warningsTitle(r), shown(r.Warnings))
 	if left := len(r.Warnings) - maxWarnings; left > 0 {
 		t.printf("  and %d more; --format json has them all\n", left)
@@ -104,6 +104,14 @@ func elsewhere(r verify.Result) []verify.Finding {
 	return reasons
 }
 
+// place says where the reasons were found that do not say it themselves.
+func place(r verify.Result) string {
+	if r.Attestation == nil || !slices.ContainsFunc(elsewhere(r), func(f verify.Finding) bool { return f.Where == "" }) {
+		return ""
+	}
+	return ", in " + clean(r.Attestation.Where[0])
+}
+
 // findings writes a list of findings: code and sentence, then what explains it.
 func (t *text) findings(title string, findings []verify.Finding) {
 	if len(findings) == 0 {
@@ -132,6 +140,9 @@ func explain(f verify.Finding) (lines []string) {
 	}
 	if f.Where != "" {
 		lines = append(lines, "in:       "+f.Where)
+	}
+	if f.Undecided {
+		lines = append(lines, "verdict:  nobody could tell")
 	}
 	if f.Hint != "" {
 		lines = append(lines, "hint:     "+f.Hint)

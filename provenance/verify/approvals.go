@@ -206,12 +206,12 @@ func checkDistinct(s policy.Approvals, r provenance.Record) (findings []*Finding
 	parts[policy.Approver] = approvers
 	for i, part := range s.Distinct {
 		if parts[part].people == nil {
-			findings = append(findings, &Finding{Code: "approvals.distinct", Detail: "nobody was recorded as " + part, Expected: "an " + part, Found: "nobody", Basis: parts[part].basis,
+			findings = append(findings, &Finding{Code: "approvals.distinct", Detail: "nobody was recorded as " + part, Expected: "somebody", Found: "nobody", Basis: parts[part].basis,
 				Hint: "record with SYSTEM_ACCESSTOKEN, or GITHUB_TOKEN, mapped into the step"})
 			continue
 		}
 		if parts[part].unknown {
-			findings = append(findings, &Finding{Code: "approvals.distinct", Undecided: true, Detail: "nobody says who else is " + part, Expected: "an " + part, Found: "somebody without an id",
+			findings = append(findings, &Finding{Code: "approvals.distinct", Undecided: true, Detail: "nobody says who else is " + part, Expected: "somebody with an id", Found: "somebody without an id",
 				Basis: parts[part].basis, Hint: comparableHint})
 		}
 		findings = append(findings, weak("approvals", "who is "+part, parts[part].basis, s.Basis))
@@ -245,7 +245,9 @@ func namesOf(people []provenance.Person) string {
 	for _, p := range people {
 		for _, name := range []string{p.Name, p.Email, p.ID} {
 			if name != "" {
-				all = append(all, name)
+				if !slices.Contains(all, name) {
+					all = append(all, name)
+				}
 				break
 			}
 		}

@@ -38,6 +38,9 @@ func checkNotebooks(s policy.Databricks, r provenance.Record) []*Finding {
 	return checkDemands(demands, r)
 }
 
+// comparedWords say how the source of a notebook compares with the commit.
+var comparedWords = map[string]string{provenance.Matches: "the commit's", provenance.Differs: "differs from the commit's", provenance.Uncertain: "not compared with the commit's"}
+
 func databricksInputs(r provenance.Record) []rule.Input {
 	run := r.Databricks
 	if run == nil {
@@ -45,7 +48,7 @@ func databricksInputs(r provenance.Record) []rule.Input {
 	}
 	all := []rule.Input{input("databricks.runId", run.RunID, run.Of("runId")), input("databricks.result", run.Result, run.Of("result"))}
 	for _, n := range r.Notebooks {
-		all = append(all, input("notebooks "+n.Path, n.Equal+" the commit", n.Of("equal")))
+		all = append(all, input("notebooks "+n.Path, comparedWords[n.Equal], n.Of("equal")))
 	}
 	return all
 }

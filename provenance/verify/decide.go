@@ -51,6 +51,8 @@ type Candidate struct {
 	Form     string // "bundle" or "att"
 	Verified envelope.Verified
 	Err      error // a *provenance.Refused of envelope.Open; any other error means that it could not be read
+	// Claims is the predicateType that it says it has, where nobody who is believed signed it: it helps to word things, and proves nothing.
+	Claims string
 }
 
 // Verdict is the outcome of a decision.
@@ -239,6 +241,9 @@ const CodeUnchecked = "signature.unchecked"
 // unopened is the finding about a candidate that envelope.Open did not let through, or that could not be read at all.
 func unopened(c Candidate) Finding {
 	var refused *provenance.Refused
+	if errors.As(c.Err, &refused) && c.Claims != "" && c.Claims != provenance.PredicateType {
+		return Finding{Code: envelope.CodeForeign, Detail: fmt.Sprintf("it is no build's statement, but says that it is %s, by somebody whom nobody asked for", clip(c.Claims)), Where: c.Where}
+	}
 	if errors.As(c.Err, &refused) {
 		return Finding{Code: refused.Code, Detail: refused.Detail, Where: c.Where, Hint: refused.Hint}
 	}

@@ -22,6 +22,7 @@ type expectation struct {
 type interval interface {
 	Over(now time.Time) bool
 	Warns(now time.Time) bool
+	Begins() time.Time
 }
 
 // State is what became of an expectation.
@@ -72,11 +73,22 @@ func (e *examined) settle(x expectation, now time.Time) {
 	}
 	if o.State != NotTested && o.State != Holds && x.when.Warns(now) {
 		o.State = Warned
-		e.notes = append(e.notes, o.Findings...)
+		e.notes = append(e.notes, announced(o.Findings, x.when.Begins(), now)...)
 	} else {
 		e.refuse(o.Findings)
 	}
 	e.outcomes = append(e.outcomes, o)
+}
+
+// announced says of warnings from when on they refuse.
+func announced(findings []Finding, begins, now time.Time) (out []Finding) {
+	for _, f := range findings {
+		if now.Before(begins) {
+			f.Detail += "; this refuses from " + begins.Format("2 Jan 2006") + " on"
+		}
+		out = append(out, f)
+	}
+	return out
 }
 
 // refuse adds reasons, each once: two sections may find the same.
@@ -114,7 +126,7 @@ func (d *decider) expectations(e *examined) []expectation {
 		each("databricks", p.Databricks, func(s policy.Databricks) []*Finding { return checkDatabricks(s, r) }, func() []rule.Input { return databricksInputs(r) }),
 		each("metrics", p.Metrics, func(s policy.Metrics) []*Finding { return checkMetrics(s, r.MLflow) }, func() []rule.Input { return metricInputs(r) }),
 		each("model", p.Model, func(s policy.Model) []*Finding { return checkModel(s, r.Model, d.platforms(r.Image)) }, func() []rule.Input { return modelInputs(r) }),
-		[]expectation{{"checks", always{}, func() []*Finding { return checkChecks(p, r, d.in.Now) }, func() []rule.Input { return checkInputs(r) }}},
+		[]expectation{{"checks of the record", always{}, func() []*Finding { return checkChecks(p, r, d.in.Now) }, func() []rule.Input { return checkInputs(r) }}},
 		each("checks", p.Checks, func(s policy.Checks) []*Finding { return checkDemands(s, r) }, func() []rule.Input { return checkInputs(r) }),
 		each("approvals", p.Approvals, func(s policy.Approvals) []*Finding { return checkApprovals(s, r) }, func() []rule.Input { return approvalInputs(r) }),
 		d.otherExpectations(),

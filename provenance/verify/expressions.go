@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 	"github.com/seed-3480f271/provenance/provenance/verify/rule"
@@ -21,16 +22,16 @@ func (d *decider) ruleExpectations(e *examined) (all []expectation) {
 // evaluate asks an expression. What it cannot tell, above all because something is absent, is undecided.
 func (d *decider) evaluate(r policy.Rule, e *examined) (rule.Outcome, []*Finding) {
 	finding := &Finding{Code: "rule." + r.Name, Detail: r.Message, Expected: r.Expression, Found: "false"}
-	view, several := d.view(e)
+	view, counts := d.view(e)
 	for _, name := range r.Compiled.Attestations() {
-		if several[name] {
-			return rule.Outcome{}, []*Finding{undecidedRule(finding, fmt.Errorf("there are several attestations %s, and no timestamp says which is the newest", name))}
+		if n := counts[name]; n != 1 {
+			return rule.Outcome{}, []*Finding{undecidedAttestation(finding, r.Name, name, n)}
 		}
 	}
 	outcome, err := r.Compiled.Eval(d.ctx, view)
 	switch {
 	case err != nil:
-		return outcome, []*Finding{undecidedRule(finding, err)}
+		return outcome, []*Finding{undecidedRule(finding, r.Name, err)}
 	case !outcome.Holds:
 		finding.Found = orNothing(listInputs(outcome.Inputs))
 		finding.Hint = "the message is the policy's; its owner knows why it asks for that"
@@ -39,10 +40,25 @@ func (d *decider) evaluate(r policy.Rule, e *examined) (rule.Outcome, []*Finding
 	return outcome, weakInputs(r, e)
 }
 
-func undecidedRule(finding *Finding, err error) *Finding {
-	finding.Undecided, finding.Found = true, ""
-	finding.Detail = fmt.Sprintf("%s: nobody could tell: %v", finding.Detail, err)
+func undecidedRule(finding *Finding, name string, err error) *Finding {
+	finding.Undecided, finding.Found = true, "nothing that could be compared"
+	finding.Detail = fmt.Sprintf("nobody could tell whether the rule %s holds (%s): %v", name, finding.Detail, err)
 	finding.Hint = "record what the rule is about, or let the rule ask has(…) first"
+	if strings.Contains(err.Error(), "signedAt") {
+		finding.Hint = "record with --timestamp-url, and verify with a trusted root that names the authority"
+	}
+	return finding
+}
+
+// undecidedAttestation is about a rule on an attestation that is not there, or of which several count.
+func undecidedAttestation(finding *Finding, rule, name string, n int) *Finding {
+	if n == 0 {
+		finding = undecidedRule(finding, rule, fmt.Errorf("the attestation %s is not there", name))
+		finding.Hint = "it is asked for under attestations, which says why it is missing"
+		return finding
+	}
+	finding = undecidedRule(finding, rule, fmt.Errorf("there are %d attestations %s, and nobody says which is the newest", n, name))
+	finding.Hint = "sign them with a timestamp"
 	return finding
 }
 
@@ -67,19 +83,19 @@ func listInputs(inputs []rule.Input) string {
 	return atMost(most, all, int64(len(all)))
 }
 
-// view is what expressions may name, made once for a statement, and the names under which several attestations count: of those nobody
-// can tell which is meant.
-func (d *decider) view(e *examined) (*rule.View, map[string]bool) {
+// view is what expressions may name, made once for a statement, and how many attestations of each name count: of several nobody can
+// tell which is meant.
+func (d *decider) view(e *examined) (*rule.View, map[string]int) {
 	if e.view != nil {
-		return e.view, e.several
+		return e.view, e.counts
 	}
 	f := rule.Facts{Record: e.record, Repository: d.in.Repository, Image: d.in.Image, Signer: e.signer, Times: e.times, Now: d.in.Now,
 		Attestations: map[string]rule.Other{}}
-	e.several = map[string]bool{}
+	e.counts = map[string]int{}
 	for _, o := range d.foundOthers() {
-		_, e.several[o.Name] = f.Attestations[o.Name]
+		e.counts[o.Name]++
 		f.Attestations[o.Name] = rule.Other{PredicateType: o.PredicateType, Predicate: o.predicate, Signer: o.Signer, Time: o.SignedAt}
 	}
 	e.view = f.View()
-	return e.view, e.several
+	return e.view, e.counts
 }

@@ -67,7 +67,29 @@ func (d *decider) checkOther(a policy.Attestation) []*Finding {
 // missing is the finding that an attestation is not there. What was there and did not count is a warning beside it.
 func (d *decider) missing(a policy.Attestation) *Finding {
 	return &Finding{Code: "attestation.missing", Detail: fmt.Sprintf("no attestation %s (%s) is attached by a signer whom the policy names", a.Name, a.PredicateType),
-		Expected: "signed by " + join(whoNames(a.Who)), Found: "nothing", Hint: "run the step of the pipeline that makes it, or have its signer listed in the policy"}
+		Expected: "signed by " + join(whoNames(a.Who)), Found: d.ofThatKind(a), Where: d.in.Image.String(), Hint: "run the step of the pipeline that makes it, or have its signer listed in the policy"}
+}
+
+// ofThatKind says what there is of a kind, though it does not count.
+func (d *decider) ofThatKind(a policy.Attestation) string {
+	strangers, others := 0, 0
+	for _, c := range d.in.Candidates {
+		if c.Err != nil && c.Claims == a.PredicateType {
+			strangers++
+		}
+	}
+	for _, e := range d.others {
+		if e.answers(a) {
+			others++
+		}
+	}
+	switch {
+	case others > 0:
+		return fmt.Sprintf("%d that do not count: about another image, or not signed in time", others)
+	case strangers > 0:
+		return fmt.Sprintf("%d of that type, by nobody whom the policy names", strangers)
+	}
+	return "nothing"
 }
 
 func whoNames(who []policy.Pinned) (names []string) {

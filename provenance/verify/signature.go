@@ -69,7 +69,7 @@ func tooOld(what, code string, at time.Time, said string, most time.Duration, no
 	case at.After(now.Add(skew)):
 		finding.Undecided, finding.Detail, finding.Hint = true, what+" was signed in the future", "is the clock of this machine right?"
 	case now.Sub(at) > most:
-		finding.Detail = fmt.Sprintf("%s is %s old", what, hours(now.Sub(at).Round(time.Minute)))
+		finding.Detail = fmt.Sprintf("%s is %s old", what, hours(now.Sub(at)))
 		finding.Hint = "build, record and release again; an old attestation says nothing of today's"
 	default:
 		return nil

@@ -38,9 +38,9 @@ type examined struct {
 	logged    bool
 	opened    provenance.Digest // of the bytes of its first form
 	outcomes  []Outcome
-	view      *rule.View      // made when the first rule asks for it
-	several   map[string]bool // names of attestations of which several count
-	notes     []Finding       // what was not checked, and need not be, and what the policy only warns of
+	view      *rule.View     // made when the first rule asks for it
+	counts    map[string]int // how many attestations of each name count
+	notes     []Finding      // what was not checked, and need not be, and what the policy only warns of
 	record    provenance.Record
 	rechecks  []Rechecked
 	trust     []Finding // why this is no statement of a believed builder about this image

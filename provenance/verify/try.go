@@ -63,6 +63,7 @@ type always struct{}
 
 func (always) Over(time.Time) bool  { return false }
 func (always) Warns(time.Time) bool { return false }
+func (always) Begins() time.Time    { return time.Time{} }
 
 // needsSignature tells whether an expectation is about who signed what, and when.
 func (d *decider) needsSignature(name string) bool {

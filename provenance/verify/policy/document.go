@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -165,7 +166,11 @@ func (d document) list(what string, item setter) setter {
 func (d document) text(what string, store func(string, *yaml.Node) error) setter {
 	return func(n *yaml.Node) error {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || strings.TrimSpace(n.Value) == "" {
-			return d.errorAt(n, "put it in quotes if it looks like a number or a date", "%s is %s; it has to be text", what, kindOf(n))
+			hint := ""
+			if n.Kind == yaml.ScalarNode && n.Value != "" {
+				hint = "put it in quotes: it looks like a number, a date or a truth value"
+			}
+			return d.errorAt(n, hint, "%s is %s; it has to be text", what, kindOf(n))
 		}
 		return store(n.Value, n)
 	}
@@ -204,15 +209,14 @@ func (d document) duration(what string, to *time.Duration) setter {
 
 // choice reads one of a few words.
 func choice[T ~string](d document, what string, to *T, words ...T) setter {
-	return d.text(what, func(s string, n *yaml.Node) error {
-		for _, w := range words {
-			if T(s) == w {
-				*to = w
-				return nil
-			}
+	return func(n *yaml.Node) error {
+		i := slices.Index(words, T(n.Value))
+		if n.Kind != yaml.ScalarNode || i < 0 {
+			return d.errorAt(n, "", "%s is %s; it has to be one of %s", what, kindOf(n), join(words))
 		}
-		return d.errorAt(n, "", "%s is %q; it has to be one of %s", what, clip(s), join(words))
-	})
+		*to = words[i]
+		return nil
+	}
 }
 
 // kindOf says what a node is, for people.

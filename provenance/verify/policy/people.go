@@ -28,7 +28,7 @@ const maxPeople = 100
 // count reads how many people there have to be.
 func (r *reader) count(what string, to *int) setter {
 	return func(n *yaml.Node) (err error) {
-		if *to, err = strconv.Atoi(n.Value); err != nil || n.Kind != yaml.ScalarNode || *to < 1 || *to > maxPeople {
+		if *to, err = strconv.Atoi(n.Value); err != nil || n.ShortTag() != "!!int" || *to < 1 || *to > maxPeople {
 			return r.errorAt(n, "", "%s is %s; it has to be a whole number from 1 to %d", what, kindOf(n), maxPeople)
 		}
 		return nil

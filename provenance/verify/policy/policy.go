@@ -5,6 +5,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -51,6 +52,14 @@ func (w When) Over(now time.Time) bool { return !w.Until.IsZero() && !now.Before
 
 // Warns tells whether what the section finds is only a warning now.
 func (w When) Warns(now time.Time) bool { return w.Warn || now.Before(w.From) }
+
+// Begins is when breaking the section refuses for the first time; zero: always.
+func (w When) Begins() time.Time {
+	if w.Warn {
+		return time.Time{}
+	}
+	return w.From
+}
 
 // Pinned is a key or an identity, and the time in which its signatures count.
 type Pinned struct {
@@ -291,4 +300,13 @@ func (p *Policy) SharesFiles(now time.Time) bool {
 		}
 	}
 	return p.Allows(provenance.CheckRoles, now)
+}
+
+// NeedsRoot tells whether some of it can hold only with a trusted root.
+func (p *Policy) NeedsRoot() bool {
+	needs := func(who []Pinned) bool {
+		return slices.ContainsFunc(who, func(w Pinned) bool { return w.Windowed() || w.IsIdentity() })
+	}
+	return p.MaxAge > 0 || p.Signature != nil || slices.ContainsFunc(p.Builders, func(b Builder) bool { return needs(b.Who) }) ||
+		slices.ContainsFunc(p.Attestations, func(a Attestation) bool { return a.MaxAge > 0 || needs(a.Who) })
 }

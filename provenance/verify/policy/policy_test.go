@@ -129,7 +129,7 @@ func TestPolicyErrors(t *testing.T) {
 		"version: 1\nchecks: {basis: observed}":                                        "p.yaml:2:9: checks asks for nothing",
 		"version: 1\nchecks: {trainedBeforeImage: allowed}":                            "p.yaml:1:1: the policy asks for nothing",
 		"version: 1\nchecks: {modelInImage: allowed}":                                  "p.yaml:2:24: the check modelInImage is never false in a record",
-		"version: 1\nchecks: {modelInImage: true}":                                     `p.yaml:2:24: modelInImage is "true"; it has to be text`,
+		"version: 1\nchecks: {modelInImage: true}":                                     `p.yaml:2:24: modelInImage is "true"; it has to be one of required, allowed`,
 		"version: 1\nchecks: {modelInImage: yes}":                                      `p.yaml:2:24: modelInImage is "yes"; it has to be one of required, allowed`,
 		"version: 1\nchecks: {other: required}":                                        `p.yaml:2:10: checks has no key "other"`,
 		"version: 1\napprovals: {basis: reported}":                                     "p.yaml:2:12: approvals asks for nothing",

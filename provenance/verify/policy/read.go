@@ -74,7 +74,7 @@ func (r *reader) fields() map[string]setter {
 }
 
 func (r *reader) readVersion(n *yaml.Node) error {
-	if n.Kind != yaml.ScalarNode || n.Value != "1" {
+	if n.ShortTag() != "!!int" || n.Value != "1" {
 		return r.errorAt(n, "a newer provenance may know it", "version is %s; this program knows version 1", kindOf(n))
 	}
 	r.version = n.Value
@@ -83,7 +83,7 @@ func (r *reader) readVersion(n *yaml.Node) error {
 
 func (r *reader) serial(n *yaml.Node) (err error) {
 	r.policy.Serial, err = strconv.ParseInt(n.Value, 10, 64)
-	if err != nil || n.Kind != yaml.ScalarNode || r.policy.Serial <= 0 {
+	if err != nil || n.ShortTag() != "!!int" || r.policy.Serial <= 0 {
 		return r.errorAt(n, "count it up whenever the policy changes", "serial is %s; it has to be a whole number from 1", kindOf(n))
 	}
 	return nil
