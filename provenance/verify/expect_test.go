@@ -112,11 +112,14 @@ func TestExpectations(t *testing.T) {
 		"newest, of no training data": {`data: {newestWithin: 72h}`, func(n *night) { newestAt(at(22, 0))(n); n.data[0].Role = "test" }, Undecided, "data.newest"},
 		"newest, in the future":       {`data: {newestWithin: 72h}`, newestAt(at(25, 0)), Undecided, "data.newest"},
 
-		"notebooks, equal":     {`databricks: {notebooks: commit}`, ran(t, provenance.Matches), Accepted, ""},
-		"notebooks, differ":    {`databricks: {notebooks: commit}`, ran(t, provenance.Differs), Refused, "check.notebookIsCommits"},
-		"notebooks, unknown":   {`databricks: {notebooks: commit}`, ran(t, provenance.Uncertain), Undecided, "check.notebookIsCommits"},
-		"notebooks, none read": {`databricks: {notebooks: commit}`, nothing, Undecided, "check.notebookIsCommits"},
-		"notebooks, no run":    {`databricks: {notebooks: commit}`, func(n *night) { n.databricks = nil }, Refused, "databricks.missing"},
+		"notebooks, equal":             {`databricks: {notebooks: commit}`, ran(t, provenance.Matches), Accepted, ""},
+		"notebooks, differ":            {`databricks: {notebooks: commit}`, ran(t, provenance.Differs), Refused, "check.notebookIsCommits"},
+		"notebooks, unknown":           {`databricks: {notebooks: commit}`, ran(t, provenance.Uncertain), Undecided, "check.notebookIsCommits"},
+		"notebooks, called":            {`databricks: {notebooks: commit}`, then(ran(t, provenance.Matches), called(provenance.Matches)), Accepted, ""},
+		"notebooks, called, differ":    {`databricks: {notebooks: commit}`, then(ran(t, provenance.Matches), called(provenance.Differs)), Refused, "check.calledIsCommits"},
+		"notebooks, called, unchecked": {`databricks: {notebooks: commit}`, then(ran(t, provenance.Matches), called(provenance.Differs), unchecked(provenance.CheckCalled)), Undecided, "check.calledIsCommits"},
+		"notebooks, none read":         {`databricks: {notebooks: commit}`, nothing, Undecided, "check.notebookIsCommits"},
+		"notebooks, no run":            {`databricks: {notebooks: commit}`, func(n *night) { n.databricks = nil }, Refused, "databricks.missing"},
 
 		"metric, good":           {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("auc", "0.8")), Accepted, ""},
 		"metric, bad":            {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("auc", "0.79999")), Refused, "metric.auc"},
@@ -244,6 +247,22 @@ func TestExpectations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// called adds a notebook that the first one runs.
+func called(equal string) func(*night) {
+	return func(n *night) {
+		other := n.notebooks[0]
+		other.Path, other.How, other.By, other.Equal = "/Repos/mortgage/features", "%run", n.notebooks[0].Path, equal
+		n.notebooks = append(n.notebooks, other)
+	}
+}
+
+// unchecked leaves a cross-check out, as another program could.
+func unchecked(name string) func(*night) {
+	return editChecks(func(checks []any) []any {
+		return slices.DeleteFunc(checks, func(c any) bool { return c.(map[string]any)["name"] == name })
+	})
 }
 
 // headed is a commit whose header names somebody, and of which no host was asked.
