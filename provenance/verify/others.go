@@ -101,10 +101,11 @@ func (d *decider) pinned(who []policy.Pinned, e *examined) *Finding {
 }
 
 // newest is the one that was signed last, or several: timestamps count seconds, and of one second nobody can tell the last. Or all of
-// them, when nobody says when one of them was.
+// them, when nobody says when one of them was. A timestamp beside a bundle without one proves nothing here: it may have been asked for
+// long after, in any order, so that an old result would be the newest.
 func newest(candidates []*examined) (last []*examined) {
 	for _, e := range candidates {
-		if e.signedAt().IsZero() {
+		if e.signedAt().IsZero() || e.bare {
 			return candidates
 		}
 		switch {
