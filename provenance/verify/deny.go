@@ -45,6 +45,8 @@ func (d *decider) find(denied policy.Denied, e *examined) string {
 		if slices.Contains(commitsOf(r), denied.Value) {
 			return "commit " + denied.Value
 		}
+	case policy.DenyKey:
+		return sealedBy(denied.Value, r)
 	case policy.DenyInvocation:
 		if r.Pipeline.InvocationID == denied.Value || r.Build != nil && r.Build.URL == denied.Value {
 			return r.Pipeline.InvocationID
@@ -76,6 +78,19 @@ func deniedFolders(all []policy.Denied, folders []provenance.Folder) (findings [
 		}
 	}
 	return findings
+}
+
+// sealedBy is a folder of which the key sealed digests or a listing: what a withdrawn key vouches for is anybody's word.
+func sealedBy(key string, r provenance.Record) string {
+	for _, f := range r.Data {
+		if f.Imported != nil && f.Imported.SealedBy == key {
+			return "the digests of " + f.URI
+		}
+		if f.Before != nil && f.Before.SealedBy == key {
+			return "the listing of " + f.URI + " from before training"
+		}
+	}
+	return ""
 }
 
 // secondary matches the host of a storage account's copy in another region.

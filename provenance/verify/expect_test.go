@@ -203,8 +203,13 @@ func TestExpectations(t *testing.T) {
 		"deny, a mount":         {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Undecided, "deny.folder"},
 		"deny, with a query":    {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("https://contoso.blob.core.windows.net/mortgages/20261122T0000/?a=b"), Undecided, "deny.folder"},
 		"deny, not a folder":    {`deny: {commits: ["` + strings.Repeat("4", 40) + `"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Accepted, ""},
-		"deny, invocation":      {`deny: {invocations: ["https://dev.azure.com/contoso/Mortgage/_build/results?buildId=4711"]}`, nothing, Refused, "deny.invocation"},
-		"deny, two of it":       {"deny: {commits: [\"" + strings.Repeat("5", 40) + "\"], folders: [\"abfss://mortgages@contoso.dfs.core.windows.net/\"]}", nothing, Refused, "deny.commit deny.folder"},
+		"deny, sealed digests":  {`deny: {keys: ["` + withdrawn + `"]}`, func(n *night) { n.data[0].Imported = &provenance.Imported{Files: 3, Parts: 1, SealedBy: withdrawn} }, Refused, "deny.key"},
+		"deny, sealed listing": {`deny: {keys: ["` + withdrawn + `"]}`, func(n *night) {
+			n.data[0].Before = &provenance.Before{Listed: at(23, 1), Listing: sha(t, "a"), SealedBy: withdrawn}
+		}, Refused, "deny.key"},
+		"deny, sealed by none": {`deny: {keys: ["` + withdrawn + `"]}`, func(n *night) { n.data[0].Imported = &provenance.Imported{Files: 3, Parts: 1} }, Accepted, ""},
+		"deny, invocation":     {`deny: {invocations: ["https://dev.azure.com/contoso/Mortgage/_build/results?buildId=4711"]}`, nothing, Refused, "deny.invocation"},
+		"deny, two of it":      {"deny: {commits: [\"" + strings.Repeat("5", 40) + "\"], folders: [\"abfss://mortgages@contoso.dfs.core.windows.net/\"]}", nothing, Refused, "deny.commit deny.folder"},
 
 		"rule, holds":          {`rules: [{name: a, expression: record.commit.ref == "refs/heads/main", message: m}]`, nothing, Accepted, ""},
 		"rule, does not":       {`rules: [{name: a, expression: record.commit.ref == "refs/heads/x", message: m}]`, nothing, Refused, "rule.a"},
