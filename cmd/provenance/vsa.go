@@ -64,6 +64,9 @@ func (j *job) summarizer(in verify.Input) (*summarizer, error) {
 	if u, err := url.Parse(id); err != nil || !u.IsAbs() || u.User != nil {
 		return nil, provenance.Misuse("such as https://dev.azure.com/contoso/Mortgage/release-gate", "--vsa-verifier %q is no URI that could name a verifier", id)
 	}
+	if len(in.Policy.KeyFiles) > 0 {
+		j.say("warning: the policy names keys by their paths, and its digest in the summary does not cover those files\nhint: write the PEM of each key into the policy")
+	}
 	return &summarizer{job: j, verifier: id, load: j.loadKey(key, j.summaryOptions(in, stamps))}, nil
 }
 

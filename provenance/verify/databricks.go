@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
@@ -27,13 +28,13 @@ func checkDatabricks(s policy.Databricks, r provenance.Record) []*Finding {
 }
 
 // checkNotebooks wants what ran to be the commit's, and what it ran in turn, and all of it to have been read. A run that called
-// nothing has no check of that.
+// nothing has no check of that; a record that lists what was called has one, or nobody made it.
 func checkNotebooks(s policy.Databricks, r provenance.Record) []*Finding {
 	demands := policy.Checks{Of: map[string]policy.Demand{provenance.CheckNotebook: policy.Required}, Basis: s.Basis}
-	for _, c := range r.Checks {
-		if c.Name == provenance.CheckCalled {
-			demands.Of[c.Name] = policy.Required
-		}
+	checked := func(c provenance.Fact) bool { return c.Name == provenance.CheckCalled }
+	called := func(n provenance.Notebook) bool { return n.By != "" }
+	if slices.ContainsFunc(r.Checks, checked) || slices.ContainsFunc(r.Notebooks, called) {
+		demands.Of[provenance.CheckCalled] = policy.Required
 	}
 	return checkDemands(demands, r)
 }

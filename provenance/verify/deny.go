@@ -45,6 +45,8 @@ func (d *decider) find(denied policy.Denied, e *examined) string {
 		if slices.Contains(commitsOf(r), denied.Value) {
 			return "commit " + denied.Value
 		}
+	case policy.DenyKey:
+		return sealedBy(denied.Value, r)
 	case policy.DenyInvocation:
 		if r.Pipeline.InvocationID == denied.Value || r.Build != nil && r.Build.URL == denied.Value {
 			return r.Pipeline.InvocationID
@@ -71,11 +73,30 @@ func deniedFolders(all []policy.Denied, folders []provenance.Folder) (findings [
 	}
 	for _, denied := range all {
 		withdrawnPlace, err := provenance.ParsePlace(primary(denied.Value))
-		if i := slices.IndexFunc(places, func(p provenance.Place) bool { return p.Within(withdrawnPlace) }); err == nil && i >= 0 {
+		if err != nil {
+			continue // no policy is read that has such a one
+		}
+		if i := slices.IndexFunc(places, func(p provenance.Place) bool { return p.Within(withdrawnPlace) }); i >= 0 {
 			findings = append(findings, withdrawn(denied, folders[i].URI))
+		} else if i := slices.IndexFunc(places, withdrawnPlace.Within); i >= 0 {
+			findings = append(findings, &Finding{Code: "deny.folder", Undecided: true, Detail: fmt.Sprintf("nobody can tell whether %s held the withdrawn %s when it was recorded", folders[i].URI, denied.Value),
+				Expected: "not " + denied.Value, Found: folders[i].URI, Basis: folders[i].Of("uri"), Hint: "record the folders that were used, one by one, instead of the one above them"})
 		}
 	}
 	return findings
+}
+
+// sealedBy is a folder of which the key sealed digests or a listing: what a withdrawn key vouches for is anybody's word.
+func sealedBy(key string, r provenance.Record) string {
+	for _, f := range r.Data {
+		if f.Imported != nil && f.Imported.SealedBy == key {
+			return "the digests of " + f.URI
+		}
+		if f.Before != nil && f.Before.SealedBy == key {
+			return "the listing of " + f.URI + " from before training"
+		}
+	}
+	return ""
 }
 
 // secondary matches the host of a storage account's copy in another region.

@@ -112,11 +112,14 @@ func TestExpectations(t *testing.T) {
 		"newest, of no training data": {`data: {newestWithin: 72h}`, func(n *night) { newestAt(at(22, 0))(n); n.data[0].Role = "test" }, Undecided, "data.newest"},
 		"newest, in the future":       {`data: {newestWithin: 72h}`, newestAt(at(25, 0)), Undecided, "data.newest"},
 
-		"notebooks, equal":     {`databricks: {notebooks: commit}`, ran(t, provenance.Matches), Accepted, ""},
-		"notebooks, differ":    {`databricks: {notebooks: commit}`, ran(t, provenance.Differs), Refused, "check.notebookIsCommits"},
-		"notebooks, unknown":   {`databricks: {notebooks: commit}`, ran(t, provenance.Uncertain), Undecided, "check.notebookIsCommits"},
-		"notebooks, none read": {`databricks: {notebooks: commit}`, nothing, Undecided, "check.notebookIsCommits"},
-		"notebooks, no run":    {`databricks: {notebooks: commit}`, func(n *night) { n.databricks = nil }, Refused, "databricks.missing"},
+		"notebooks, equal":             {`databricks: {notebooks: commit}`, ran(t, provenance.Matches), Accepted, ""},
+		"notebooks, differ":            {`databricks: {notebooks: commit}`, ran(t, provenance.Differs), Refused, "check.notebookIsCommits"},
+		"notebooks, unknown":           {`databricks: {notebooks: commit}`, ran(t, provenance.Uncertain), Undecided, "check.notebookIsCommits"},
+		"notebooks, called":            {`databricks: {notebooks: commit}`, then(ran(t, provenance.Matches), called(provenance.Matches)), Accepted, ""},
+		"notebooks, called, differ":    {`databricks: {notebooks: commit}`, then(ran(t, provenance.Matches), called(provenance.Differs)), Refused, "check.calledIsCommits"},
+		"notebooks, called, unchecked": {`databricks: {notebooks: commit}`, then(ran(t, provenance.Matches), called(provenance.Differs), unchecked(provenance.CheckCalled)), Undecided, "check.calledIsCommits"},
+		"notebooks, none read":         {`databricks: {notebooks: commit}`, nothing, Undecided, "check.notebookIsCommits"},
+		"notebooks, no run":            {`databricks: {notebooks: commit}`, func(n *night) { n.databricks = nil }, Refused, "databricks.missing"},
 
 		"metric, good":           {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("auc", "0.8")), Accepted, ""},
 		"metric, bad":            {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("auc", "0.79999")), Refused, "metric.auc"},
@@ -128,7 +131,7 @@ func TestExpectations(t *testing.T) {
 		"metric, between":        {`metrics: {values: {auc: ">= 0.8, < 0.999"}}`, measured(t, metric("auc", "0.9")), Accepted, ""},
 		"metric, too good":       {`metrics: {values: {auc: ">= 0.8, < 0.999"}}`, measured(t, metric("auc", "1")), Refused, "metric.auc"},
 		"metric, NaN":            {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("auc", "NaN")), Undecided, "metric.auc"},
-		"metric, infinite":       {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("auc", "Infinity")), Accepted, ""},
+		"metric, infinite":       {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("auc", "Infinity")), Undecided, "metric.auc"},
 		"metric, missing":        {`metrics: {values: {auc: ">= 0.80"}}`, measured(t, metric("AUC", "0.9")), Refused, "metric.auc"},
 		"metric, no run":         {`metrics: {values: {auc: ">= 0.80"}}`, nothing, Refused, "metrics.missing"},
 		"metric, weak":           {`metrics: {values: {auc: ">= 0.80"}, basis: observed}`, measured(t, metric("auc", "0.9")), Refused, "metrics.basis"},
@@ -192,6 +195,7 @@ func TestExpectations(t *testing.T) {
 		"deny, run's commit":    {`deny: {commits: ["` + strings.Repeat("5", 40) + `"]}`, func(n *night) { n.databricks.GitCommit = strings.Repeat("5", 40) }, Refused, "deny.commit"},
 		"deny, folder":          {`deny: {folders: ["https://contoso.blob.core.windows.net/mortgages/20261122T0000"]}`, nothing, Refused, "deny.folder"},
 		"deny, above it":        {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/"]}`, nothing, Refused, "deny.folder"},
+		"deny, a part of it":    {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000/part/"]}`, nothing, Undecided, "deny.folder"},
 		"deny, beside it":       {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T00"]}`, nothing, Accepted, ""},
 		"deny, the copy of it":  {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/"]}`, lies("https://contoso-secondary.blob.core.windows.net/mortgages/20261122T0000/"), Refused, "deny.folder"},
 		"deny, of a copy":       {`deny: {folders: ["https://contoso-secondary.blob.core.windows.net/mortgages/"]}`, nothing, Refused, "deny.folder"},
@@ -200,8 +204,13 @@ func TestExpectations(t *testing.T) {
 		"deny, a mount":         {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Undecided, "deny.folder"},
 		"deny, with a query":    {`deny: {folders: ["abfss://mortgages@contoso.dfs.core.windows.net/20261122T0000"]}`, lies("https://contoso.blob.core.windows.net/mortgages/20261122T0000/?a=b"), Undecided, "deny.folder"},
 		"deny, not a folder":    {`deny: {commits: ["` + strings.Repeat("4", 40) + `"]}`, lies("dbfs:/mnt/mortgages/20261122T0000/"), Accepted, ""},
-		"deny, invocation":      {`deny: {invocations: ["https://dev.azure.com/contoso/Mortgage/_build/results?buildId=4711"]}`, nothing, Refused, "deny.invocation"},
-		"deny, two of it":       {"deny: {commits: [\"" + strings.Repeat("5", 40) + "\"], folders: [\"abfss://mortgages@contoso.dfs.core.windows.net/\"]}", nothing, Refused, "deny.commit deny.folder"},
+		"deny, sealed digests":  {`deny: {keys: ["` + withdrawn + `"]}`, func(n *night) { n.data[0].Imported = &provenance.Imported{Files: 3, Parts: 1, SealedBy: withdrawn} }, Refused, "deny.key"},
+		"deny, sealed listing": {`deny: {keys: ["` + withdrawn + `"]}`, func(n *night) {
+			n.data[0].Before = &provenance.Before{Listed: at(23, 1), Listing: sha(t, "a"), SealedBy: withdrawn}
+		}, Refused, "deny.key"},
+		"deny, sealed by none": {`deny: {keys: ["` + withdrawn + `"]}`, func(n *night) { n.data[0].Imported = &provenance.Imported{Files: 3, Parts: 1} }, Accepted, ""},
+		"deny, invocation":     {`deny: {invocations: ["https://dev.azure.com/contoso/Mortgage/_build/results?buildId=4711"]}`, nothing, Refused, "deny.invocation"},
+		"deny, two of it":      {"deny: {commits: [\"" + strings.Repeat("5", 40) + "\"], folders: [\"abfss://mortgages@contoso.dfs.core.windows.net/\"]}", nothing, Refused, "deny.commit deny.folder"},
 
 		"rule, holds":          {`rules: [{name: a, expression: record.commit.ref == "refs/heads/main", message: m}]`, nothing, Accepted, ""},
 		"rule, does not":       {`rules: [{name: a, expression: record.commit.ref == "refs/heads/x", message: m}]`, nothing, Refused, "rule.a"},
@@ -244,6 +253,22 @@ func TestExpectations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// called adds a notebook that the first one runs.
+func called(equal string) func(*night) {
+	return func(n *night) {
+		other := n.notebooks[0]
+		other.Path, other.How, other.By, other.Equal = "/Repos/mortgage/features", "%run", n.notebooks[0].Path, equal
+		n.notebooks = append(n.notebooks, other)
+	}
+}
+
+// unchecked leaves a cross-check out, as another program could.
+func unchecked(name string) func(*night) {
+	return editChecks(func(checks []any) []any {
+		return slices.DeleteFunc(checks, func(c any) bool { return c.(map[string]any)["name"] == name })
+	})
 }
 
 // headed is a commit whose header names somebody, and of which no host was asked.

@@ -45,7 +45,7 @@ func checkValue(s policy.Metrics, wanted policy.Metric, m provenance.Metric, run
 	finding := &Finding{Code: "metric." + m.Name, Expected: wanted.Text, Found: m.Value + ofDataset(m.Dataset), Basis: run.Of("metrics")}
 	value, err := strconv.ParseFloat(m.Value, 64)
 	switch {
-	case err != nil || math.IsNaN(value):
+	case err != nil || math.IsNaN(value) || math.IsInf(value, 0):
 		finding.Undecided, finding.Detail = true, fmt.Sprintf("the metric %s of MLflow run %s is no number", m.Name, run.RunID)
 		finding.Hint = "the training or the evaluation has diverged; look at the run"
 		return finding

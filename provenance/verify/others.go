@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -138,12 +139,16 @@ func newest(candidates []*examined) []*examined {
 }
 
 // madeAt is when an attestation was made, to tell which is the newest. Its signer is believed, so what it says itself comes first: a
-// timestamp is not signed with it, and whoever can write to the registry could have an old one stamped again.
+// timestamp is not signed with it, and whoever can write to the registry could have an old one stamped again. A timestamp beside a bundle
+// without one proves nothing here: it may have been asked for long after, in any order, so that an old result would be the newest.
 func (e *examined) madeAt() time.Time {
 	if e.header.PredicateType == policy.TypeVSA {
 		if s, err := summary.Read(e.payload); err == nil && !s.TimeVerified.IsZero() {
 			return s.TimeVerified
 		}
+	}
+	if e.bare {
+		return time.Time{}
 	}
 	return e.signedAt()
 }
@@ -157,7 +162,7 @@ func (d *decider) checkPredicate(a policy.Attestation, e *examined) (findings []
 			findings = append(findings, tooOld("the attestation "+a.Name, "attestation.age", e.signedAt(), "by its timestamp", a.MaxAge, d.in.Now))
 		}
 	}
-	if a.Result != "" {
+	if a.PredicateType == policy.TypeTestResult {
 		findings = append(findings, checkResult(a, e))
 	}
 	if a.PredicateType == policy.TypeVSA {
@@ -165,6 +170,9 @@ func (d *decider) checkPredicate(a policy.Attestation, e *examined) (findings []
 	}
 	return findings
 }
+
+// testPassed is what a test result has to be where the policy does not say it.
+const testPassed = "PASSED"
 
 // checkResult wants a test result to be that.
 // Source: https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
@@ -174,10 +182,11 @@ func checkResult(a policy.Attestation, e *examined) *Finding {
 		return &Finding{Code: "attestation.malformed", Detail: fmt.Sprintf("the predicate of the attestation %s cannot be read: %v", a.Name, err)}
 	}
 	result, _ := predicate["result"].(string)
-	if result == a.Result {
+	wanted := cmp.Or(a.Result, testPassed)
+	if result == wanted {
 		return nil
 	}
-	return &Finding{Code: "attestation.result", Detail: fmt.Sprintf("the attestation %s has another result", a.Name), Expected: a.Result, Found: orNothing(result),
+	return &Finding{Code: "attestation.result", Detail: fmt.Sprintf("the attestation %s has another result", a.Name), Expected: wanted, Found: orNothing(result),
 		Basis: provenance.Signed, Hint: "mend what the tests found, and build again"}
 }
 

@@ -248,6 +248,19 @@ func TestTheNewestCounts(t *testing.T) {
 	}
 }
 
+// TestAStampThatWasAskedForLaterSaysNoOrder: whoever can add to the registry stamps a new failure first, and then an old success.
+func TestAStampThatWasAskedForLaterSaysNoOrder(t *testing.T) {
+	failure, success, fresh := timed(at(22, 0)), timed(at(23, 0)), timed(at(23, 5))
+	success.add(Candidate{Where: "as it was signed", Form: envelope.FormBundle})
+	if got := newest([]*examined{failure, success}); len(got) != 2 {
+		t.Errorf("%d of 2 count", len(got))
+	}
+	fresh.add(Candidate{Where: "the old form, which never carries one", Form: envelope.FormATT})
+	if got := newest([]*examined{failure, fresh}); !slices.Equal(got, []*examined{fresh}) {
+		t.Errorf("%d count", len(got))
+	}
+}
+
 // TestSummariesOfAnyAge: the summary's own clock breaks a maximum age, and satisfies none.
 func TestSummariesOfAnyAge(t *testing.T) {
 	d := &decider{ctx: context.Background(), in: Input{Image: sha(t, "1"), Now: at(24, 0)}}

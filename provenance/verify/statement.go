@@ -35,6 +35,7 @@ type examined struct {
 	isOther   bool            // it is none of the build's own, and the policy asks for it
 	times     []envelope.Time // of all its forms, the earliest first
 	untimed   string          // why there are none
+	bare      bool            // a bundle of it carries none: whoever has that can ask for one at any later time
 	logged    bool
 	opened    provenance.Digest // of the bytes of its first form
 	outcomes  []Outcome
@@ -275,6 +276,7 @@ func (e *examined) add(c Candidate) {
 	e.times = earliest(append(e.times, c.Verified.Times()...))
 	e.logged = e.logged || c.Verified.Logged()
 	e.untimed = cmp.Or(e.untimed, c.Verified.Untimed())
+	e.bare = e.bare || c.Form == envelope.FormBundle && len(c.Verified.Times()) == 0
 }
 
 // earliest leaves of each witness the first time, and puts the first of all in front. The old form has none, and a statement that was

@@ -22,6 +22,18 @@ import (
 // noFiles is a world without key files.
 func noFiles(path string) ([]byte, error) { return nil, fmt.Errorf("open %s: no such file", path) }
 
+// TestRulesAreBounded: each may cost something.
+func TestRulesAreBounded(t *testing.T) {
+	text := "version: 1\nrules:\n"
+	for i := range maxRules + 1 {
+		text += fmt.Sprintf("- {name: r%d, expression: 'true', message: m}\n", i)
+	}
+	_, err := Parse("p.yaml", []byte(text), noFiles)
+	if want := fmt.Sprintf("p.yaml:%d:3: there are more than 200 rules", maxRules+3); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 func TestPolicyErrors(t *testing.T) {
 	sameKey := newKey(t)
 	for text, want := range map[string]string{

@@ -28,8 +28,14 @@ type ruleNode struct {
 	rule *rule.Rule
 }
 
+// maxRules is how many rules a policy can have: together they end in seconds, whatever each may cost.
+const maxRules = 200
+
 func (r *reader) rule(n *yaml.Node) error {
 	var u Rule
+	if len(r.policy.Rules) >= maxRules {
+		return r.errorAt(n, "say several things in one rule, with &&", "there are more than %d rules", maxRules)
+	}
 	err := r.mapping(n, "a rule", r.when(&u.When, map[string]setter{
 		"name":       r.text("name", r.named("a rule", &u.Name)),
 		"expression": r.text("expression", r.expression(&u)),

@@ -29,7 +29,7 @@ const (
 	MaxSize = 4 << 10 // bytes of its text
 	// MaxCost is what one evaluation may cost. Reading a field or calling a function costs 1, and a tenth for each character that a
 	// function on text looks at: https://github.com/google/cel-spec/blob/master/doc/langdef.md#performance
-	MaxCost   = 1_000_000
+	MaxCost   = 250_000
 	MaxInputs = 50 // facts that an Outcome lists
 
 	maxProblems = 10

@@ -105,12 +105,12 @@ func TestSpecification(t *testing.T) {
 			t.Errorf("the page does not explain the function %s", name)
 		}
 	}
-	for _, limit := range []string{"4 KiB", "1,000,000", "64 KiB", "64 deep", "1000 steps"} {
+	for _, limit := range []string{"4 KiB", "250,000", "64 KiB", "64 deep", "1000 steps"} {
 		if !strings.Contains(text, limit) {
 			t.Errorf("the page does not tell the limit %s", limit)
 		}
 	}
-	if MaxSize != 4<<10 || MaxCost != 1_000_000 || maxSplit != 64<<10 || maxNesting != 64 || maxPattern != 1000 {
+	if MaxSize != 4<<10 || MaxCost != 250_000 || maxSplit != 64<<10 || maxNesting != 64 || maxPattern != 1000 {
 		t.Error("a limit is not the page's")
 	}
 }
