@@ -253,7 +253,7 @@ func TestCostLimit(t *testing.T) {
 		"[record.commit.subject]" + strings.Repeat(".map(x, x + x)", 12) + `.all(x, record.data.all(f, x.lowerAscii() != ""))`,
 	} {
 		out, err := compile(t, expression).Eval(t.Context(), view)
-		if err == nil || out.Holds || err.Error() != "the rule costs more than 1000000 steps" {
+		if err == nil || out.Holds || err.Error() != "the rule costs more than 250000 steps" {
 			t.Errorf("%.100s: %v, %v", expression, out.Holds, err)
 		}
 	}
