@@ -204,13 +204,13 @@ func verifiedSubjects(r verify.Result) []summary.Subject {
 // inputAttestations are the accepted statement, and the other attestations that the policy asks for, once for each form that was opened: by the digest of the very bytes, under which
 // the repository has them as a blob.
 func inputAttestations(in verify.Input, r verify.Result) (inputs []summary.Descriptor) {
-	used := map[[2]string]bool{{r.Attestation.Signer.Fingerprint, r.Attestation.Statement.Hex()}: true}
+	used := map[[2]string]bool{{r.Attestation.Signer.Who(), r.Attestation.Statement.Hex()}: true}
 	for _, o := range r.Others {
-		used[[2]string{o.Signer.Fingerprint, o.Statement.Hex()}] = true
+		used[[2]string{o.Signer.Who(), o.Statement.Hex()}] = true
 	}
 	for _, c := range in.Candidates {
 		v := c.Verified
-		if c.Err != nil || v.IsZero() || !used[[2]string{v.Signer().Fingerprint, provenance.SumSHA256(v.Payload()).Hex()}] {
+		if c.Err != nil || v.IsZero() || !used[[2]string{v.Signer().Who(), provenance.SumSHA256(v.Payload()).Hex()}] {
 			continue
 		}
 		inputs = append(inputs, summary.Descriptor{URI: summary.ResourceURI(r.Repository, v.Digest()), Digest: provenance.Digests(v.Digest())})

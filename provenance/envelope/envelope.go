@@ -73,6 +73,14 @@ type Signer struct {
 	Identity *Identity `json:"identity,omitempty"`
 }
 
+// Who tells signers apart: a key that speaks for itself, and each identity whose certificate has that key, are different ones.
+func (s Signer) Who() string {
+	if s.Identity == nil {
+		return s.Fingerprint
+	}
+	return s.Fingerprint + " " + (&pinned{Identity: *s.Identity}).fingerprint()
+}
+
 // Verified is a payload whose signature was checked. Only [Open] makes one; the zero value is not trusted anywhere.
 type Verified struct {
 	payload []byte

@@ -178,6 +178,28 @@ func TestIdentityFingerprint(t *testing.T) {
 	}
 }
 
+// A key that speaks for itself, and those whose certificates have it, are all different signers.
+func TestWho(t *testing.T) {
+	key := "sha256:" + strings.Repeat("0", 64)
+	all := map[string]envelope.Signer{}
+	for _, s := range []envelope.Signer{
+		{Fingerprint: key},
+		{Fingerprint: "sha256:" + strings.Repeat("1", 64)},
+		{Fingerprint: key, Identity: &envelope.Identity{SAN: pipeline}},
+		{Fingerprint: key, Identity: &envelope.Identity{Issuer: oidcIssuer, SAN: pipeline}},
+		{Fingerprint: key, Identity: &envelope.Identity{Issuer: pipeline, SAN: oidcIssuer}},
+	} {
+		if other, has := all[s.Who()]; has {
+			t.Errorf("%+v passes for %+v", s, other)
+		}
+		all[s.Who()] = s
+		s.Name = "another name"
+		if _, has := all[s.Who()]; !has {
+			t.Errorf("%+v is another one by its name", s)
+		}
+	}
+}
+
 func TestMade(t *testing.T) {
 	key := newP256(t)
 	k := pin(t, "cosign.pub", key)
