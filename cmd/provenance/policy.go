@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -83,6 +84,11 @@ func (j *job) policy(now time.Time) (*policy.Policy, error) {
 	if err := j.wantSerial(p); err != nil {
 		return nil, err
 	}
+	if j.c.IsSet("policy-key") || j.c.IsSet("policy-digest") {
+		if err := wantFiles(p); err != nil {
+			return nil, err
+		}
+	}
 	return p, inForce(p, now)
 }
 
@@ -149,6 +155,17 @@ func (j *job) wantSignature(file string, data []byte) error {
 		return provenance.Misuse(refused.Hint, "the signature of %s does not hold: %s", file, refused.Detail)
 	}
 	return err
+}
+
+// wantFiles refuses a policy that is pinned or signed, and names files of which it says no digest: a signature over their paths says
+// nothing of what lies there.
+func wantFiles(p *policy.Policy) error {
+	paths, files := p.Unpinned()
+	if paths == nil {
+		return nil
+	}
+	return provenance.Misuse("write keys into the policy as PEM, or the digests of the files, of what lies there now: "+files,
+		"%s names %s by path only, so that whoever can write there says who is believed, whoever signed the policy", p.Name, strings.Join(paths, ", "))
 }
 
 // inForce refuses a policy that has expired.
@@ -240,6 +257,9 @@ func signPolicy(j *job) error {
 	}
 	if p.Serial == 0 || p.Expires.IsZero() {
 		return provenance.Misuse("write serial: 1 and expires: with a date into it", "%s has no serial or no expiry, without which an old version could be passed off for ever", file)
+	}
+	if err := wantFiles(p); err != nil {
+		return err
 	}
 	key, err := sign.Load(j.ctx, ref, sign.Options{Getenv: j.getenv, Password: j.password})
 	if err != nil {

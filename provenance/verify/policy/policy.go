@@ -18,6 +18,7 @@ type Policy struct {
 	Serial  int64             // of the policy's own versions; 0: none
 	Expires time.Time         // when the file stops to be valid; zero: never
 
+	Files        []File                // the keys and the trusted root that are named by their paths, each once
 	TrustedRoot  *envelope.TrustedRoot // nil: none is named
 	Builders     []Builder
 	Signature    []Signature
