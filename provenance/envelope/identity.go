@@ -158,7 +158,7 @@ func identityOf(leaf *x509.Certificate) (Identity, error) {
 	case len(names) == 0:
 		return Identity{}, errors.New("the certificate has no subject alternative name")
 	case len(names) > 1:
-		return Identity{}, fmt.Errorf("the certificate has %d subject alternative names (%.300q); with one alone one can tell whose it is", len(names), names)
+		return Identity{}, fmt.Errorf("the certificate has %d subject alternative names (%.300q, %.300q…); with one alone one can tell whose it is", len(names), names[0], names[1])
 	}
 	if err := checkName(names[0]); err != nil {
 		return Identity{}, fmt.Errorf("the certificate's subject alternative name: %w", err)
