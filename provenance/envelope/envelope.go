@@ -42,6 +42,7 @@ const (
 	MaxSize       = 6 << 20 // bytes of an envelope or bundle
 	MaxSignatures = 16      // of one envelope
 	maxDepth      = 64      // of JSON, outside and inside
+	maxTokens     = 20_000  // of JSON, outside: a bundle with two log entries has about 300
 )
 
 // The codes of the refusals of Open.
@@ -126,7 +127,7 @@ func Open(raw []byte, verifiers ...Verifier) (Verified, error) {
 // not have what the bundle says is a refusal. For a key, all that only fills [Verified.Times] and [Verified.Logged].
 //
 // What does not hold is a *[provenance.Refused] with one of the codes of this package. No verifier at all is a
-// *[provenance.Misused]. Bytes beyond [MaxSize] or [MaxSignatures] are any other error: nobody looked at them.
+// *[provenance.Misused]. What is beyond [MaxSize] or [MaxSignatures], or has thousands of parts, is any other error: nobody looked at it.
 func (t Trust) Open(raw []byte) (Verified, error) {
 	if err := t.check(); err != nil {
 		return Verified{}, err
