@@ -270,6 +270,7 @@ func TestCertificatesThatDoNotCount(t *testing.T) {
 		{"for encryption", func(s *scene) { s.template.KeyUsage = x509.KeyUsageKeyEncipherment }, nil, "not for digital signatures"},
 		{"an authority's", func(s *scene) { s.template.IsCA, s.template.BasicConstraintsValid = true, true }, nil, "that of an authority"},
 		{"a weak key", nil, signBy(p224, crypto.SHA256), "cannot be used"},
+		{"a million names", says(nil, names(true, slices.Repeat([]asn1.RawValue{uri("a:")}, 20_000)...)), nil, "at most 65536 are read"},
 		{"a key to wait hours for", nil, func(s *scene) { s.leaf.cert = certify(s.t, s.template, s.ca, hugeRSA()) }, "RSA key of 16392 bits is too large"},
 	})
 }

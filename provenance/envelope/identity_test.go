@@ -93,7 +93,7 @@ func TestIdentitiesOfOthers(t *testing.T) {
 		{"an issuer, where an own authority's is pinned: new way", both(says(v2Only(oidcIssuer), names(true, uri(pipeline))), own), nil, "expected is"},
 		{"two names", named(uri(pipeline), uri("https://mallory.example/")), nil, "2 subject alternative names"},
 		{"two names of two kinds", named(email("ada@contoso.example"), uri(pipeline)), nil, "2 subject alternative names"},
-		{"thousands of names", named(slices.Repeat([]asn1.RawValue{uri(pipeline)}, 20000)...), nil, "20000 subject alternative names"},
+		{"hundreds of names", named(slices.Repeat([]asn1.RawValue{uri(pipeline)}, 900)...), nil, "900 subject alternative names"},
 		{"one name twice", named(uri(pipeline), uri(pipeline)), nil, "2 subject alternative names"},
 		{"no name", says(issuerExtensions(oidcIssuer, oidcIssuer)), nil, "no subject alternative name"},
 		{"no name, but a subject", both(says(nil), func(s *scene) { s.template.Subject = pkix.Name{CommonName: pipeline} }), nil, "no subject alternative name"},

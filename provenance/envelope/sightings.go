@@ -27,6 +27,7 @@ import (
 // Limits of what a bundle may carry beside its signature. All of it has to be read, and some of it verified, before it shows
 // who wrote it.
 const (
+	maxCertificate       = 64 << 10 // bytes: Fulcio's has 1 KB; a million names would take a hundred bytes of memory for each of theirs
 	maxSightings         = 16       // timestamps, and log entries: there are one or two
 	maxTimestamp         = 64 << 10 // bytes: one with a long chain of certificates has 8 KB
 	maxStampDepth        = 64       // of its DER: one has about 14 levels
