@@ -75,14 +75,27 @@ const (
 
 // flood serves so many referrers of every image, each with a bundle of so many bytes that nobody signed.
 func flood(count, size int) func(http.ResponseWriter, *http.Request) bool {
+	return serve(count, func(k int) []byte { return bundleOf(k, size) })
+}
+
+// crumbs serves bundles of so many bytes that are two million log entries in which nothing stands.
+func crumbs(count, size int) func(http.ResponseWriter, *http.Request) bool {
+	entries := strings.Repeat("{},", size/3) + "{}"
+	return serve(count, func(k int) []byte {
+		return []byte(strings.Replace(string(bundleOf(k, 0)), `{"publicKey":`, `{"tlogEntries":[`+entries+`],"publicKey":`, 1))
+	})
+}
+
+// serve makes a bundle of each number.
+func serve(count int, bundle func(k int) []byte) func(http.ResponseWriter, *http.Request) bool {
 	var list strings.Builder
 	known := map[string]func() []byte{} // by digest
 	for k := range count {
-		blob := bundleOf(k, size)
+		blob := bundle(k)
 		manifest, _ := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": ociManifest, "artifactType": bundleMedia,
 			"config": map[string]any{"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha([]byte("{}")), "size": 2},
 			"layers": []any{map[string]any{"mediaType": bundleMedia, "digest": sha(blob), "size": len(blob)}}})
-		known[sha(blob)] = func() []byte { return bundleOf(k, size) }
+		known[sha(blob)] = func() []byte { return bundle(k) }
 		known[sha(manifest)] = func() []byte { return manifest }
 		fmt.Fprintf(&list, `%s{"mediaType":%q,"artifactType":%q,"digest":%q,"size":%d}`, strings.Repeat(",", min(k, 1)), ociManifest, bundleMedia, sha(manifest), len(manifest))
 	}
@@ -138,6 +151,7 @@ func TestMemoryOfVerifyIsBounded(t *testing.T) {
 		"10,000 referrers":              flood(10_000, 200),
 		"many large attestations":       flood(200, 2<<20),
 		"few attestations at the limit": flood(20, envelope.MaxSize-64),
+		"attestations of many parts":    crumbs(20, envelope.MaxSize-1024),
 		"an endless list":               pour("/referrers/", `{"manifests":[`, `{"mediaType":"x","size":1,"digest":"sha256:0"},`),
 		"an endless blob":               pour("/blobs/", "", "a"),
 		"an endless manifest":           pour("/manifests/"+strings.Replace(digest, ":", "-", 1)+".att", `{"layers":[`, `{},`),

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -83,28 +84,12 @@ func (j *job) policy(now time.Time) (*policy.Policy, error) {
 	if err := j.wantSerial(p); err != nil {
 		return nil, err
 	}
-	if err := j.wantWhole(p); err != nil {
-		return nil, err
+	if j.c.IsSet("policy-key") || j.c.IsSet("policy-digest") {
+		if err := wantFiles(p); err != nil {
+			return nil, err
+		}
 	}
 	return p, inForce(p, now)
-}
-
-// wantWhole refuses a pinned policy that leaves it to other files whom it believes: neither its digest nor its signature covers those.
-func (j *job) wantWhole(p *policy.Policy) error {
-	switch {
-	case !j.c.IsSet("policy-key") && !j.c.IsSet("policy-digest"):
-		return nil
-	case len(p.KeyFiles) > 0:
-		return keyFile(p)
-	case p.TrustedRoot != nil && !j.c.IsSet("trusted-root"):
-		return provenance.Misuse("give --trusted-root FILE, too, from a place that is as well protected as this command", "%s names the trusted root %s, which neither its digest nor its signature covers",
-			p.Name, p.TrustedRoot.Name)
-	}
-	return nil
-}
-
-func keyFile(p *policy.Policy) error {
-	return provenance.Misuse("write the PEM of the key into the policy", "%s names the key %.200q by its path, and neither the policy's digest nor its signature covers that file", p.Name, p.KeyFiles[0])
 }
 
 // noPolicyFlags refuses flags about a policy that is not there.
@@ -170,6 +155,17 @@ func (j *job) wantSignature(file string, data []byte) error {
 		return provenance.Misuse("name the public key of whoever signs policies; whoever changed the file since has to have it signed again", "the signature of %s does not hold: %s", file, refused.Detail)
 	}
 	return err
+}
+
+// wantFiles refuses a policy that is pinned or signed, and names files of which it says no digest: a signature over their paths says
+// nothing of what lies there.
+func wantFiles(p *policy.Policy) error {
+	paths, files := p.Unpinned()
+	if paths == nil {
+		return nil
+	}
+	return provenance.Misuse("write keys into the policy as PEM, or the digests of the files, of what lies there now: "+files,
+		"%s names %s by path only, so that whoever can write there says who is believed, whoever signed the policy", p.Name, strings.Join(paths, ", "))
 }
 
 // inForce refuses a policy that has expired.
@@ -265,8 +261,8 @@ func signPolicy(j *job) error {
 	if p.Serial == 0 || p.Expires.IsZero() {
 		return provenance.Misuse("write serial: 1 and expires: with a date into it", "%s has no serial or no expiry, without which an old version could be passed off for ever", file)
 	}
-	if len(p.KeyFiles) > 0 {
-		return keyFile(p)
+	if err := wantFiles(p); err != nil {
+		return err
 	}
 	if err := inForce(p, time.Now()); err != nil {
 		return err

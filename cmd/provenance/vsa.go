@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
@@ -64,8 +65,8 @@ func (j *job) summarizer(in verify.Input) (*summarizer, error) {
 	if u, err := url.Parse(id); err != nil || !u.IsAbs() || u.User != nil {
 		return nil, provenance.Misuse("such as https://dev.azure.com/contoso/Mortgage/release-gate", "--vsa-verifier %q is no URI that could name a verifier", id)
 	}
-	if len(in.Policy.KeyFiles) > 0 {
-		j.say("warning: the policy names keys by their paths, and its digest in the summary does not cover those files\nhint: write the PEM of each key into the policy")
+	if paths, _ := in.Policy.Unpinned(); paths != nil {
+		j.say("warning: the policy names %s by path only, so that its digest in the summary does not say who was believed\nhint: write keys into the policy as PEM, or the digests of the files under files", strings.Join(paths, ", "))
 	}
 	return &summarizer{job: j, verifier: id, load: j.loadKey(key, j.summaryOptions(in, stamps))}, nil
 }
@@ -207,13 +208,13 @@ func verifiedSubjects(r verify.Result) []summary.Subject {
 // inputAttestations are the accepted statement, and the other attestations that the policy asks for, once for each form that was opened: by the digest of the very bytes, under which
 // the repository has them as a blob.
 func inputAttestations(in verify.Input, r verify.Result) (inputs []summary.Descriptor) {
-	used := map[[2]string]bool{{r.Attestation.Signer.Fingerprint, r.Attestation.Statement.Hex()}: true}
+	used := map[[2]string]bool{{r.Attestation.Signer.Who(), r.Attestation.Statement.Hex()}: true}
 	for _, o := range r.Others {
-		used[[2]string{o.Signer.Fingerprint, o.Statement.Hex()}] = true
+		used[[2]string{o.Signer.Who(), o.Statement.Hex()}] = true
 	}
 	for _, c := range in.Candidates {
 		v := c.Verified
-		if c.Err != nil || v.IsZero() || !used[[2]string{v.Signer().Fingerprint, provenance.SumSHA256(v.Payload()).Hex()}] {
+		if c.Err != nil || v.IsZero() || !used[[2]string{v.Signer().Who(), provenance.SumSHA256(v.Payload()).Hex()}] {
 			continue
 		}
 		inputs = append(inputs, summary.Descriptor{URI: summary.ResourceURI(r.Repository, v.Digest()), Digest: provenance.Digests(v.Digest())})

@@ -1,6 +1,7 @@
 package envelope_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,6 +12,7 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +111,11 @@ func TestTimesThatDoNotHold(t *testing.T) {
 			slow := certify(s.t, stamperTemplate("Contoso Time"), s.tsaRoot, hugeRSA())
 			return assemble(s.t, s.tsa, crypto.SHA256, s.sig(), noon, slow)
 		}), "too large"},
+		{"two signers", nil, only(func(s *scene) []byte { return assembleBy(s.t, []holder{s.tsa, s.tsa}, crypto.SHA256, s.sig(), noon) }), "2 signers"},
+		{"more certificates than anybody needs", nil, only(func(s *scene) []byte {
+			return assemble(s.t, s.tsa, crypto.SHA256, s.sig(), noon, slices.Repeat([]*x509.Certificate{s.ca.cert}, 16)...)
+		}), "17 certificates"},
+		{"elements to read for years", nil, only(func(*scene) []byte { return overlapping(1000) }), "cannot be read"},
 		{"too large", nil, only(func(*scene) []byte { return make([]byte, 64<<10+1) }), "65537 bytes"},
 		{"too many", nil, func(s *scene) {
 			one := stampOf(s.t, s.tsa, s.sig(), noon)
@@ -186,6 +193,16 @@ func TestTimesThatDoNotHold(t *testing.T) {
 	})
 }
 
+// overlapping is an answer of a timestamp authority whose token has elements that claim bytes of their neighbours: who follows both
+// reads the last of them as often as a Fibonacci number says.
+func overlapping(pairs int) []byte {
+	inner := append(bytes.Repeat([]byte{0x30, 6, 0x30, 2}, pairs), bytes.Repeat([]byte{5, 0}, 6)...)
+	return mustDER(struct {
+		Status struct{ Status int }
+		Token  asn1.RawValue
+	}{Token: asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: inner}})
+}
+
 // hugeRSA looks like a key with which it takes long to verify.
 func hugeRSA() *rsa.PublicKey {
 	n := new(big.Int).Lsh(big.NewInt(1), 16391)
@@ -253,6 +270,7 @@ func TestCertificatesThatDoNotCount(t *testing.T) {
 		{"for encryption", func(s *scene) { s.template.KeyUsage = x509.KeyUsageKeyEncipherment }, nil, "not for digital signatures"},
 		{"an authority's", func(s *scene) { s.template.IsCA, s.template.BasicConstraintsValid = true, true }, nil, "that of an authority"},
 		{"a weak key", nil, signBy(p224, crypto.SHA256), "cannot be used"},
+		{"a million names", says(nil, names(true, slices.Repeat([]asn1.RawValue{uri("a:")}, 20_000)...)), nil, "at most 65536 are read"},
 		{"a key to wait hours for", nil, func(s *scene) { s.leaf.cert = certify(s.t, s.template, s.ca, hugeRSA()) }, "RSA key of 16392 bits is too large"},
 	})
 }

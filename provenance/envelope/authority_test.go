@@ -228,6 +228,12 @@ type tstInfo struct {
 // assemble is a timestamp that no library would make: with certificates before that of its signer, or with a weak hash.
 func assemble(t testing.TB, by holder, hash crypto.Hash, sig []byte, at time.Time, before ...*x509.Certificate) []byte {
 	t.Helper()
+	return assembleBy(t, []holder{by}, hash, sig, at, before...)
+}
+
+// assembleBy is one with several signers.
+func assembleBy(t testing.TB, by []holder, hash crypto.Hash, sig []byte, at time.Time, before ...*x509.Certificate) []byte {
+	t.Helper()
 	h := hash.New()
 	h.Write(sig)
 	info := tstInfo{Version: 1, Policy: policyOID, Serial: big.NewInt(1), Time: at}
@@ -242,8 +248,10 @@ func assemble(t testing.TB, by holder, hash crypto.Hash, sig []byte, at time.Tim
 	for _, cert := range before {
 		data.AddCertificate(cert)
 	}
-	if err := data.AddSigner(by.cert, by.key, pkcs7.SignerInfoConfig{}); err != nil {
-		t.Fatal(err)
+	for _, signer := range by {
+		if err := data.AddSigner(signer.cert, signer.key, pkcs7.SignerInfoConfig{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	token, err := data.Finish()
 	if err != nil {

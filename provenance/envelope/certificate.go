@@ -79,7 +79,11 @@ func (t Trust) refuseIdentity(found Identity) error {
 // certificate is the certificate beside the signature, with its key, after all checks that need nobody else: that it is for
 // signing, and that its key signed.
 func (s signed) certificate() (*x509.Certificate, Verifier, error) {
-	leaf, err := x509.ParseCertificate(s.leafDER())
+	der := s.leafDER()
+	if len(der) > maxCertificate {
+		return nil, Verifier{}, provenance.Refuse(CodeCertificate, "", "its certificate has %d bytes; at most %d are read", len(der), maxCertificate)
+	}
+	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, Verifier{}, malformed(fmt.Errorf("its certificate: %w", err))
 	}

@@ -42,6 +42,7 @@ const (
 	MaxSize       = 6 << 20 // bytes of an envelope or bundle
 	MaxSignatures = 16      // of one envelope
 	maxDepth      = 64      // of JSON, outside and inside
+	maxTokens     = 20_000  // of JSON, outside: a bundle with two log entries has about 300
 )
 
 // The codes of the refusals of Open.
@@ -71,6 +72,14 @@ type Signer struct {
 	Fingerprint string `json:"fingerprint"` // "sha256:HEX" of the key's PKIX DER form; of a certificate, that of its key
 	// Identity is what the certificate says; nil when a key signed without one.
 	Identity *Identity `json:"identity,omitempty"`
+}
+
+// Who tells signers apart: a key that speaks for itself, and each identity whose certificate has that key, are different ones.
+func (s Signer) Who() string {
+	if s.Identity == nil {
+		return s.Fingerprint
+	}
+	return s.Fingerprint + " " + (&pinned{Identity: *s.Identity}).fingerprint()
 }
 
 // Verified is a payload whose signature was checked. Only [Open] makes one; the zero value is not trusted anywhere.
@@ -118,7 +127,7 @@ func Open(raw []byte, verifiers ...Verifier) (Verified, error) {
 // not have what the bundle says is a refusal. For a key, all that only fills [Verified.Times] and [Verified.Logged].
 //
 // What does not hold is a *[provenance.Refused] with one of the codes of this package. No verifier at all is a
-// *[provenance.Misused]. Bytes beyond [MaxSize] or [MaxSignatures] are any other error: nobody looked at them.
+// *[provenance.Misused]. What is beyond [MaxSize] or [MaxSignatures], or has thousands of parts, is any other error: nobody looked at it.
 func (t Trust) Open(raw []byte) (Verified, error) {
 	if err := t.check(); err != nil {
 		return Verified{}, err

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -204,6 +205,8 @@ func TestOpenLimits(t *testing.T) {
 	}{
 		{"size", padded[:envelope.MaxSize+1], fmt.Sprintf("has %d bytes", envelope.MaxSize+1)},
 		{"signatures", marshal(t, with(env, "signatures", append(crowd, sig))), "has 17 signatures"},
+		{"parts", marshal(t, with(env, "signatures", slices.Repeat([]object{{}}, 10_000))), "too many values"},
+		{"parts of what nobody knows", marshal(t, with(bundleOf("", env), "x", slices.Repeat([]int{7}, 20_000))), "too many values"},
 	}
 	for _, tt := range tests {
 		got, err := envelope.Open(tt.raw, v)

@@ -39,7 +39,9 @@ const (
 // strangers are names that have nothing in common with each other or with any builder's. A pattern that one of them matches
 // says of nobody who it is.
 func strangers() []string {
-	return []string{"", "x", "7", "q7@zq7.invalid", "zq7.invalid", "https://zq7.invalid/q7/q7/q7@refs/heads/q7", "http://zq7.invalid/q7", "spiffe://zq7.invalid/q7/q7", "q7!zq7.invalid"}
+	return []string{"", "x", "7", "q7@zq7.invalid", "zq7.invalid", "https://zq7.invalid/q7/q7/q7@refs/heads/q7", "http://zq7.invalid/q7", "spiffe://zq7.invalid/q7/q7", "q7!zq7.invalid",
+		// Everybody has a main branch, and the name of a workflow begins with a host that has everybody's.
+		"p://zq7/zq7/zq7@refs/heads/main", "https://github.com/zq7/zq7/.github/workflows/zq7.yml@refs/heads/main", "https://gitlab.com/zq7/zq7//.gitlab-ci.yml@refs/heads/main"}
 }
 
 // pinned is an identity that the caller believes, ready to be compared.
@@ -158,7 +160,7 @@ func identityOf(leaf *x509.Certificate) (Identity, error) {
 	case len(names) == 0:
 		return Identity{}, errors.New("the certificate has no subject alternative name")
 	case len(names) > 1:
-		return Identity{}, fmt.Errorf("the certificate has %d subject alternative names (%.300q); with one alone one can tell whose it is", len(names), names)
+		return Identity{}, fmt.Errorf("the certificate has %d subject alternative names (%.300q, %.300q…); with one alone one can tell whose it is", len(names), names[0], names[1])
 	}
 	if err := checkName(names[0]); err != nil {
 		return Identity{}, fmt.Errorf("the certificate's subject alternative name: %w", err)

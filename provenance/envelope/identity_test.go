@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -92,6 +93,7 @@ func TestIdentitiesOfOthers(t *testing.T) {
 		{"an issuer, where an own authority's is pinned: new way", both(says(v2Only(oidcIssuer), names(true, uri(pipeline))), own), nil, "expected is"},
 		{"two names", named(uri(pipeline), uri("https://mallory.example/")), nil, "2 subject alternative names"},
 		{"two names of two kinds", named(email("ada@contoso.example"), uri(pipeline)), nil, "2 subject alternative names"},
+		{"hundreds of names", named(slices.Repeat([]asn1.RawValue{uri(pipeline)}, 900)...), nil, "900 subject alternative names"},
 		{"one name twice", named(uri(pipeline), uri(pipeline)), nil, "2 subject alternative names"},
 		{"no name", says(issuerExtensions(oidcIssuer, oidcIssuer)), nil, "no subject alternative name"},
 		{"no name, but a subject", both(says(nil), func(s *scene) { s.template.Subject = pkix.Name{CommonName: pipeline} }), nil, "no subject alternative name"},
@@ -139,6 +141,9 @@ func TestNewIdentityMistakes(t *testing.T) {
 		{"any page", envelope.Identity{SANPattern: "https://.*"}, "matches anybody"},
 		{"any address", envelope.Identity{SANPattern: ".*@.*"}, "matches anybody"},
 		{"any branch", envelope.Identity{SANPattern: ".*@refs/heads/.*"}, "matches anybody"},
+		{"anybody's main branch", envelope.Identity{SANPattern: ".*@refs/heads/main"}, "matches anybody"},
+		{"any pipeline's main branch", envelope.Identity{SANPattern: "p://.+/nightly@.*|p://[^/]+/[^/]+/[^/]+@refs/heads/main"}, "matches anybody"},
+		{"anybody on a host of everybody", envelope.Identity{SANPattern: `https://github\.com/.*`}, "matches anybody"},
 		{"any machine", envelope.Identity{SANPattern: `[a-z0-9.]+`}, "matches anybody"},
 		{"no pattern", envelope.Identity{SANPattern: "("}, "missing closing"},
 		{"closes our group", envelope.Identity{SANPattern: "a)|(?:.*"}, "unexpected )"},
@@ -175,6 +180,28 @@ func TestIdentityFingerprint(t *testing.T) {
 	want := provenance.SumSHA256([]byte(`{"san":"a@b.example"}`)).String()
 	if got := pinIdentity(t, envelope.Identity{SAN: "a@b.example"}).Fingerprint(); got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A key that speaks for itself, and those whose certificates have it, are all different signers.
+func TestWho(t *testing.T) {
+	key := "sha256:" + strings.Repeat("0", 64)
+	all := map[string]envelope.Signer{}
+	for _, s := range []envelope.Signer{
+		{Fingerprint: key},
+		{Fingerprint: "sha256:" + strings.Repeat("1", 64)},
+		{Fingerprint: key, Identity: &envelope.Identity{SAN: pipeline}},
+		{Fingerprint: key, Identity: &envelope.Identity{Issuer: oidcIssuer, SAN: pipeline}},
+		{Fingerprint: key, Identity: &envelope.Identity{Issuer: pipeline, SAN: oidcIssuer}},
+	} {
+		if other, has := all[s.Who()]; has {
+			t.Errorf("%+v passes for %+v", s, other)
+		}
+		all[s.Who()] = s
+		s.Name = "another name"
+		if _, has := all[s.Who()]; !has {
+			t.Errorf("%+v is another one by its name", s)
+		}
 	}
 }
 

@@ -19,15 +19,16 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 )
 
-// maxKeySize bounds the bytes of a key file: an RSA key of 16384 bits has 3 KB.
+// maxKeySize bounds the bytes of a key file: an RSA key of 8192 bits has 1.5 KB.
 const maxKeySize = 64 << 10
 
 // minRSA is the least number of bits of an RSA key.
 // Source: https://nvlpubs.nist.gov/nistpubs/SpecialPublications/NIST.SP.800-131Ar2.pdf, section 3
 const minRSA = 2048
 
-// maxRSA is the most: a certificate that anybody put into a bundle must not keep the processor busy for hours.
-const maxRSA = 16384
+// maxRSA is the most, as for Go's TLS: certificates that anybody put into bundles must not keep the processor busy for hours, and twice
+// the bits take six times as long.
+const maxRSA = 8192
 
 // Verifier is a public key or an identity that the caller pins. [ParsePublicKey] and [NewIdentity] make one.
 type Verifier struct {

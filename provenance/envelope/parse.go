@@ -55,7 +55,12 @@ func fieldsOf(raw []byte) (fields kindFields, err error) {
 	if len(raw) > MaxSize {
 		return fields, fmt.Errorf("the envelope has %d bytes; at most %d are read", len(raw), MaxSize)
 	}
-	if err := strictjson.Unmarshal(raw, maxDepth, &fields); err != nil {
+	if err := strictjson.CheckSmall(raw, maxDepth, maxTokens); errors.Is(err, strictjson.ErrTooMany) {
+		return fields, fmt.Errorf("the envelope has %w", err)
+	} else if err != nil {
+		return fields, malformed(err)
+	}
+	if err := json.Unmarshal(raw, &fields); err != nil {
 		return fields, malformed(err)
 	}
 	return fields, nil

@@ -20,14 +20,19 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/signature"
+
+	"github.com/seed-3480f271/provenance/provenance/internal/der"
 )
 
 // Limits of what a bundle may carry beside its signature. All of it has to be read, and some of it verified, before it shows
 // who wrote it.
 const (
-	maxSightings = 16       // timestamps, and log entries: there are one or two
-	maxTimestamp = 64 << 10 // bytes: one with a long chain of certificates has 8 KB
-	maxEntry     = 16 << 10 // bytes of a log entry's body: one with Fulcio's certificate has 6 KB
+	maxCertificate       = 64 << 10 // bytes: Fulcio's has 1 KB; a million names would take a hundred bytes of memory for each of theirs
+	maxSightings         = 16       // timestamps, and log entries: there are one or two
+	maxTimestamp         = 64 << 10 // bytes: one with a long chain of certificates has 8 KB
+	maxStampDepth        = 64       // of its DER: one has about 14 levels
+	maxStampCertificates = 16       // inside a timestamp: there are up to four
+	maxEntry             = 16 << 10 // bytes of a log entry's body: one with Fulcio's certificate has 6 KB
 )
 
 // sightings are what those say who saw a signature, as far as the trusted root names them.
@@ -131,7 +136,7 @@ func (r *TrustedRoot) readStamp(stamp, sig []byte) (Time, error) {
 	if len(stamp) > maxTimestamp {
 		return Time{}, fmt.Errorf("a timestamp has %d bytes; at most %d are read", len(stamp), maxTimestamp)
 	}
-	if err := checkStampKeys(stamp); err != nil {
+	if err := checkStamp(stamp); err != nil {
 		return Time{}, err
 	}
 	authorities := r.material.TimestampingAuthorities()
@@ -149,10 +154,13 @@ func (r *TrustedRoot) readStamp(stamp, sig []byte) (Time, error) {
 	return Time{}, fmt.Errorf("a timestamp is not %s", joined(reasons))
 }
 
-// checkStampKeys tells whether the certificates inside a timestamp have keys that can be used: the library verifies with them
-// before it knows whose they are.
-// Source: https://www.rfc-editor.org/rfc/rfc3161, section 2.4.2 (TimeStampResp)
-func checkStampKeys(stamp []byte) error {
+// checkStamp tells whether a timestamp is something to verify. The library reads BER, in a time that can be exponential, and verifies
+// with the certificates inside, for each signer that there is, before it knows whose they are.
+// Source: https://www.rfc-editor.org/rfc/rfc3161, section 2.4.2 (TimeStampResp: it has the signature of the authority only)
+func checkStamp(stamp []byte) error {
+	if err := der.Check(stamp, maxStampDepth); err != nil {
+		return fmt.Errorf("a timestamp cannot be read: %w", err)
+	}
 	var response struct {
 		Status asn1.RawValue
 		Token  asn1.RawValue `asn1:"optional"`
@@ -163,6 +171,9 @@ func checkStampKeys(stamp []byte) error {
 	token, err := pkcs7.Parse(response.Token.FullBytes)
 	if err != nil {
 		return fmt.Errorf("a timestamp cannot be read: %w", err)
+	}
+	if len(token.Signers) != 1 || len(token.Certificates) > maxStampCertificates {
+		return fmt.Errorf("a timestamp has %d signers and %d certificates; there has to be one, with at most %d", len(token.Signers), len(token.Certificates), maxStampCertificates)
 	}
 	for _, cert := range token.Certificates {
 		if _, err := schemesOf(cert.PublicKey); err != nil {

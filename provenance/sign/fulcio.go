@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -112,7 +113,7 @@ func (f fulcio) certificate(ctx context.Context) (*x509.Certificate, error) {
 	if err := answer.JSON(&a); err != nil {
 		return nil, err
 	}
-	leaf, err := f.leaf(append(a.Embedded.Chain.Certificates, a.Detached.Chain.Certificates...))
+	leaf, err := f.leaf(append(a.Embedded.Chain.Certificates, a.Detached.Chain.Certificates...), token)
 	if err != nil {
 		return nil, fmt.Errorf("Fulcio, %s: the answer makes no sense: %w", operation, err)
 	}
@@ -162,14 +163,18 @@ func subjectOf(token string) (string, error) {
 	return subject, nil
 }
 
-// leaf reads the certificate, which has to be of this key.
-func (f fulcio) leaf(chain []string) (*x509.Certificate, error) {
+// leaf reads the certificate, which has to be of this key. What it says is told, and is published with the signature: one that repeats
+// the token is not even parsed.
+func (f fulcio) leaf(chain []string, token string) (*x509.Certificate, error) {
 	if len(chain) == 0 {
 		return nil, errors.New("it holds no certificate")
 	}
 	block, _ := pem.Decode([]byte(chain[0]))
 	if block == nil {
 		return nil, errors.New("its certificate is not PEM")
+	}
+	if bytes.Contains(block.Bytes, []byte(token)) {
+		return nil, errors.New("its certificate repeats the token")
 	}
 	leaf, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -94,6 +95,7 @@ func TestFulcioFails(t *testing.T) {
 		"nothing":     {says(200, "{}"), "it holds no certificate", ""},
 		"not PEM":     {says(200, chainOf("x")), "its certificate is not PEM", ""},
 		"not DER":     {says(200, chainOf("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")), "its certificate: x509", ""},
+		"the token":   {gossip, "its certificate repeats the token", ""},
 		"another key": {says(200, stolen), "its certificate is of another key", ""},
 		"endless":     {says(200, strings.Repeat(" ", 2<<20)), "longer than 1048576 bytes", ""},
 		"denied":      {echo, "status 401", "the token's issuer"},
@@ -113,6 +115,13 @@ func TestFulcioFails(t *testing.T) {
 	if elsewhere != "" {
 		t.Errorf("somebody else was asked, with %q", elsewhere)
 	}
+}
+
+// gossip answers with what a parser of certificates would repeat: the token as a name that is no URI.
+func gossip(w http.ResponseWriter, r *http.Request) bool {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	der := "\x30\x82" + string([]byte{byte(len(token) >> 8), byte(len(token))}) + token
+	return says(200, chainOf(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(der)}))))(w, r)
 }
 
 func echo(w http.ResponseWriter, r *http.Request) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/digitorus/timestamp"
 	ssldsse "github.com/secure-systems-lab/go-securesystemslib/dsse"
 
+	"github.com/seed-3480f271/provenance/provenance/internal/der"
 	"github.com/seed-3480f271/provenance/provenance/internal/httpclient"
 )
 
@@ -71,10 +72,17 @@ func newStampRequest(signature []byte) (*timestamp.Request, error) {
 	return &timestamp.Request{HashAlgorithm: crypto.SHA256, HashedMessage: sum[:], Certificates: true, Nonce: nonce}, nil
 }
 
-// isAnswer tells whether a timestamp is the one that was asked for. The library panics at some that no authority makes.
-func isAnswer(der []byte, asked *timestamp.Request) (err error) {
+// maxStampDepth bounds the DER of a timestamp, which has about 14 levels.
+const maxStampDepth = 64
+
+// isAnswer tells whether a timestamp is the one that was asked for. The library panics at some that no authority makes, and would
+// read some others for years, as BER.
+func isAnswer(answer []byte, asked *timestamp.Request) (err error) {
 	defer guard(&err)
-	got, err := timestamp.ParseResponse(der)
+	if err := der.Check(answer, maxStampDepth); err != nil {
+		return fmt.Errorf("%.200s", err)
+	}
+	got, err := timestamp.ParseResponse(answer)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%.200s", err)

@@ -69,13 +69,14 @@ func TestTimestampAuthorityFails(t *testing.T) {
 		handle func(http.ResponseWriter, *http.Request) bool
 		want   string
 	}{
-		"broken":          {says(503, ""), "the timestamp authority, asking for a timestamp: status 503"},
-		"nonsense":        {says(200, "{}"), "the answer makes no sense"},
-		"nothing":         {says(200, ""), "the answer makes no sense"},
-		"rejected":        {says(200, "\x30\x05\x30\x03\x02\x01\x02"), "the request is rejected"},
-		"of another":      {says(200, earlier), "the timestamp is of something else"},
-		"without a nonce": {func(w http.ResponseWriter, r *http.Request) bool { return forgetful(t, p.TimestampURL, w, r) }, "made for another request"},
-		"endless":         {says(200, strings.Repeat(" ", 2<<20)), "longer than 1048576 bytes"},
+		"broken":            {says(503, ""), "the timestamp authority, asking for a timestamp: status 503"},
+		"nonsense":          {says(200, "{}"), "the answer makes no sense"},
+		"nothing":           {says(200, ""), "the answer makes no sense"},
+		"rejected":          {says(200, "\x30\x05\x30\x03\x02\x01\x02"), "the request is rejected"},
+		"of another":        {says(200, earlier), "the timestamp is of something else"},
+		"without a nonce":   {func(w http.ResponseWriter, r *http.Request) bool { return forgetful(t, p.TimestampURL, w, r) }, "made for another request"},
+		"to read for years": {says(200, "\x30\x82\x0f\xb5\x30\x03\x02\x01\x00\x30\x82\x0f\xac"+strings.Repeat("\x30\x06\x30\x02", 1000)+strings.Repeat("\x05\x00", 6)), "truncated"},
+		"endless":           {says(200, strings.Repeat(" ", 2<<20)), "longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := p.stampedOptions()

@@ -212,8 +212,8 @@ func (d *decider) examineAll() (statements []*examined, neighbours []Finding) {
 			neighbours = append(neighbours, unopened(c))
 			continue
 		}
-		key := c.Verified.Signer().Fingerprint + " " + provenance.SumSHA256(c.Verified.Payload()).Hex()
-		if e := seen[key]; e != nil { // the same statement in its other form
+		key := c.Verified.Signer().Who() + " " + provenance.SumSHA256(c.Verified.Payload()).Hex()
+		if e := seen[key]; e != nil { // the same statement of the same signer, in its other form
 			e.add(c)
 			continue
 		}

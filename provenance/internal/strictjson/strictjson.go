@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -21,14 +22,24 @@ type frame struct {
 
 // Check tells whether data is exactly one JSON value, nested at most maxDepth deep, in which no object has the same key
 // twice, also when they differ in case only. The caller bounds the size.
-func Check(data []byte, maxDepth int) error {
+func Check(data []byte, maxDepth int) error { return CheckSmall(data, maxDepth, math.MaxInt) }
+
+// ErrTooMany says that there are more tokens than are read.
+var ErrTooMany = errors.New("too many values")
+
+// CheckSmall is Check for what has at most so many tokens: values, keys, and brackets. A few bytes of JSON can become a hundred times as
+// many in memory, so that a bound on the size alone is none; what has more is [ErrTooMany], however it goes on.
+func CheckSmall(data []byte, maxDepth, maxTokens int) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	var open []frame
-	for {
+	for n := 0; ; n++ {
 		token, err := dec.Token()
 		if err != nil {
 			return syntaxError(err, dec)
+		}
+		if n >= maxTokens {
+			return fmt.Errorf("%w: only %d tokens are read", ErrTooMany, maxTokens)
 		}
 		if open, err = step(open, token, maxDepth); err != nil {
 			return fmt.Errorf("at byte %d: %w", dec.InputOffset(), err)

@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,18 @@ func TestCheck(t *testing.T) {
 				t.Fatalf("error %v, want one with %q", err, c.wantErr)
 			}
 		})
+	}
+}
+
+func TestCheckSmall(t *testing.T) {
+	const nine = `{"a":[1,"b",{}]}`
+	if err := CheckSmall([]byte(nine), 3, 9); err != nil {
+		t.Error(err)
+	}
+	for text, small := range map[string]bool{nine: false, nine + "]": false, `{"a":[1,"b",}`: true, `{"a":1,"A":1}`: true} {
+		if err := CheckSmall([]byte(text), 3, 8); err == nil || errors.Is(err, ErrTooMany) == small {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 

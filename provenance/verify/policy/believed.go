@@ -41,7 +41,7 @@ func (r *reader) key(to *[]Pinned) setter {
 			if err := read(n); err != nil {
 				return err
 			}
-			return r.pin(n, p, to)
+			return r.addPinned(n, p, to)
 		}
 		err := r.mapping(n, "a key", map[string]setter{"key": read, "from": r.date("from", &p.From), "until": r.date("until", &p.Until)})
 		if err != nil {
@@ -50,7 +50,7 @@ func (r *reader) key(to *[]Pinned) setter {
 		if p.Name == "" {
 			return r.errorAt(n, "write key: with a PEM public key, or the path of one", "a key lacks the key itself")
 		}
-		return r.pin(n, p, to)
+		return r.addPinned(n, p, to)
 	}
 }
 
@@ -62,8 +62,6 @@ func (r *reader) pem(to *Pinned) func(string, *yaml.Node) error {
 			name = fmt.Sprintf("%s:%d", r.name, n.Line)
 		} else if pem, err = r.file(value, n); err != nil {
 			return err
-		} else {
-			r.policy.KeyFiles = append(r.policy.KeyFiles, value)
 		}
 		if to.Verifier, err = envelope.ParsePublicKey(name, pem); err != nil {
 			return r.errorAt(n, "a key is a PEM public key (cosign.pub), or the path of one, relative to the policy", "%v", err)
@@ -90,7 +88,7 @@ func (r *reader) identity(to *[]Pinned) setter {
 		if p.Verifier, err = envelope.NewIdentity(nameOf(id), id); err != nil {
 			return r.errorAt(n, firstHint(err), "%v", err)
 		}
-		return r.pin(n, p, to)
+		return r.addPinned(n, p, to)
 	}
 }
 
@@ -103,8 +101,8 @@ func nameOf(id envelope.Identity) string {
 	return name
 }
 
-// pin adds a key or identity to a list that has it once: of two windows for one key, nobody could tell which counts.
-func (r *reader) pin(n *yaml.Node, p Pinned, to *[]Pinned) error {
+// addPinned adds a key or identity to a list that has it once: of two windows for one key, nobody could tell which counts.
+func (r *reader) addPinned(n *yaml.Node, p Pinned, to *[]Pinned) error {
 	if err := r.window(n, "the key "+p.Name, p.From, p.Until); err != nil {
 		return err
 	}

@@ -19,8 +19,8 @@ type Policy struct {
 	Serial  int64             // of the policy's own versions; 0: none
 	Expires time.Time         // when the file stops to be valid; zero: never
 
+	Files        []File                // the keys and the trusted root that are named by their paths, each once
 	TrustedRoot  *envelope.TrustedRoot // nil: none is named
-	KeyFiles     []string              // keys that are named by their path: the file's digest and signature do not cover them
 	Builders     []Builder
 	Signature    []Signature
 	MaxAge       time.Duration // between the signature's time and the decision; 0 is any

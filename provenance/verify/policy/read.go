@@ -33,6 +33,9 @@ func Parse(name string, data []byte, read ReadFile) (*Policy, error) {
 	if r.version == "" {
 		return nil, d.errorAt(root, "write version: 1", "the policy does not say its version")
 	}
+	if err := r.checkFiles(); err != nil {
+		return nil, err
+	}
 	if r.policy.Empty() {
 		return nil, d.errorAt(root, "see examples/policy.yaml", "the policy asks for nothing")
 	}
@@ -45,7 +48,9 @@ type reader struct {
 	read    ReadFile
 	policy  *Policy
 	version string
-	rules   []ruleNode // of rules, to check what they name when the whole policy is read
+	outside []outside      // files that were read
+	pins    map[string]pin // by path
+	rules   []ruleNode     // of rules, to check what they name when the whole policy is read
 }
 
 func (r *reader) fields() map[string]setter {
@@ -54,6 +59,7 @@ func (r *reader) fields() map[string]setter {
 		"version":           r.readVersion,
 		"serial":            r.serial,
 		"expires":           r.date("expires", &p.Expires),
+		"files":             r.files,
 		"trustedRoot":       r.text("trustedRoot", r.trustedRoot),
 		"builders":          r.list("builders", r.builder),
 		"signature":         r.sections(r.signature),
@@ -99,6 +105,7 @@ func (r *reader) file(name string, n *yaml.Node) ([]byte, error) {
 	if err != nil {
 		return nil, r.errorAt(n, "a path is relative to the policy's folder", "read %s: %v", clip(name), err)
 	}
+	r.outside = append(r.outside, outside{File{Path: name, Digest: provenance.SumSHA256(data)}, n})
 	return data, nil
 }
 
