@@ -118,6 +118,7 @@ func (s *summarizer) attach(img *image.Image, in verify.Input, r verify.Result) 
 		return nil, s.keyErr
 	}
 	s.warnOfOneKey(in)
+	s.warnOfPaths(in.Policy)
 	passed, err := s.summary(in, r)
 	if err != nil {
 		return nil, err
@@ -141,6 +142,14 @@ func (s *summarizer) warnOfOneKey(in verify.Input) {
 	mine := s.key.Fingerprint()
 	if slices.ContainsFunc(in.Trust.Verifiers, func(v envelope.Verifier) bool { return v.Fingerprint() == mine }) {
 		s.say("warning: the key of the verification summary speaks for builds, too: the build could sign a summary itself\nhint: sign with a key that only this gate can use")
+	}
+}
+
+// warnOfPaths tells when the policy's digest, which the summary has, does not tell who was believed.
+func (s *summarizer) warnOfPaths(p *verify.Policy) {
+	if paths, files := p.Unpinned(); paths != nil {
+		s.say("warning: the verification summary names the policy by its digest, which says nothing of the files that the policy names: %s\nhint: write their digests into the policy: %s",
+			strings.Join(paths, ", "), files)
 	}
 }
 

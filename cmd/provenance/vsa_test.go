@@ -77,7 +77,7 @@ func TestSummaryOfAnAcceptedImage(t *testing.T) {
 	}
 	w.env["VSA_KEY"] = string(mustRead(t, w.path("other.key")))
 	r := w.must(statusDone, w.vsaArgs(w.ref, "env://VSA_KEY", "--vsa-verifier", "https://example.com/gate", "--format", "json")...)
-	if codes := w.codes(r); len(codes) != 0 || !strings.Contains(r.stderr, "signed a verification summary with env://VSA_KEY") || strings.Contains(r.stderr, "warning") {
+	if codes := w.codes(r); len(codes) != 0 || !strings.Contains(r.stderr, "signed a verification summary with env://VSA_KEY") || strings.Contains(r.stderr, "warning: the key") {
 		t.Errorf("findings %v\n%s", codes, r.stderr)
 	}
 	found := w.summaries(w.ref, "other")
@@ -162,7 +162,7 @@ func TestSummariesAreNeighbours(t *testing.T) {
 	if codes := w.codes(r); !slices.Equal(codes, []string{"databricks.missing"}) {
 		t.Errorf("findings %v", codes)
 	}
-	if r := w.must(statusDone, w.recordArgs()...); !strings.HasPrefix(r.stdout, "unchanged ") || strings.Contains(r.stderr, "warning") {
+	if r := w.must(statusDone, w.recordArgs()...); !strings.HasPrefix(r.stdout, "unchanged ") || strings.Contains(r.stderr, "warning: the key") {
 		t.Errorf("recorded again:\n%s%s", r.stdout, r.stderr)
 	}
 	w.must(statusDone, w.recordArgs("--previous", w.ref)...)
