@@ -54,6 +54,7 @@ type digester struct {
 }
 
 func digest(j *job) error {
+	j.collect(collectOften)
 	d := &digester{job: j}
 	var err error
 	if d.format, err = j.format("text", "json"); err != nil {

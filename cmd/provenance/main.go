@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	azlog "github.com/Azure/azure-sdk-for-go/sdk/azcore/log"
@@ -18,10 +17,9 @@ func main() {
 	defer stop()
 	// The SDK would write to stderr by itself whatever a service answers, if an earlier step of the job set its variable.
 	azlog.SetListener(func(azlog.Event, string) {})
-	if os.Getenv("GOGC") == "" { // little lives for long here, so that collecting twice as often as is usual costs nothing and saves memory
-		debug.SetGCPercent(50)
-	}
-	os.Exit(int(run(ctx, os.Args, process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv})))
+	p := process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv}
+	p.collect(collectLate)
+	os.Exit(int(run(ctx, os.Args, p)))
 }
 
 // process is what the program has of its process: nothing below main knows another stream or environment.

@@ -56,7 +56,7 @@ func readPolicy(file string) (*policy.Policy, []byte, error) {
 
 // parsePolicy reads a policy without collecting garbage too often meanwhile: of many rules there is a lot, all at once.
 func parsePolicy(file string, data []byte) (*policy.Policy, error) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer debug.SetGCPercent(debug.SetGCPercent(2 * collectLate))
 	return policy.Parse(file, data, func(name string) ([]byte, error) { return readSmall(name, maxTrustedRoot) })
 }
 

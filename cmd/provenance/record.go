@@ -70,6 +70,7 @@ type recorder struct {
 }
 
 func record(j *job) error {
+	j.collect(collectOften)
 	r := &recorder{job: j}
 	if err := r.configure(); err != nil {
 		return err

@@ -44,9 +44,6 @@ func keyFlag() cli.Flag {
 // maxKey bounds a public key file.
 const maxKey = 64 << 10
 
-// memoryGoal is where the garbage collector starts to work harder, in bytes: it keeps a gate that a hostile registry floods small.
-const memoryGoal = 30 << 20
-
 // verdictFormats are those of a verdict; the exit status is the same in each.
 var verdictFormats = []string{"text", "json", "markdown", "junit"}
 
