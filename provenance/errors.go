@@ -11,6 +11,8 @@ type Refused struct {
 	Code   string // dotted, stable, for machines: "commit.mismatch", "signature.none"
 	Detail string // one sentence for people
 	Hint   string // what to do; may be empty
+	// Expected and Found say it once more in short, where there are two things to compare; both may be empty.
+	Expected, Found string
 }
 
 // Error is the sentence.
@@ -19,6 +21,15 @@ func (r *Refused) Error() string { return r.Detail }
 // Refuse makes a *Refused.
 func Refuse(code, hint, format string, args ...any) error {
 	return &Refused{Code: code, Detail: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// Instead adds to a refusal what was expected, and what was found in its place. Any other error stays as it is.
+func Instead(err error, expected, found string) error {
+	var refused *Refused
+	if errors.As(err, &refused) {
+		refused.Expected, refused.Found = expected, found
+	}
+	return err
 }
 
 // Misused is a mistake of the caller: a flag, a path, a configuration or policy file is wrong.

@@ -44,7 +44,7 @@ func (t Trust) findIdentity(s signed) (Signer, sightings, error) {
 	}
 	id, err := identityOf(leaf)
 	if err != nil {
-		return Signer{}, sightings{}, provenance.Refuse(CodeIdentity, "", "%s", err)
+		return Signer{}, sightings{}, provenance.Refuse(CodeIdentity, "issue a certificate with one subject alternative name, of a URI, a DNS name or an address", "%s", err)
 	}
 	for _, v := range t.Verifiers {
 		if v.IsIdentity() && v.identity.covers(id) {
@@ -73,7 +73,8 @@ func (t Trust) refuseIdentity(found Identity) error {
 			expected = append(expected, v.identity.String())
 		}
 	}
-	return provenance.Refuse(CodeIdentity, "if it is a builder of yours, pin its identity", "the certificate is of %s; expected is %.1000s", found, strings.Join(expected, ", or "))
+	wanted := strings.Join(expected, ", or ")
+	return provenance.Instead(provenance.Refuse(CodeIdentity, "if it is a builder of yours, pin its identity", "the certificate is of %s; expected is %.1000s", found, wanted), wanted, found.String())
 }
 
 // certificate is the certificate beside the signature, with its key, after all checks that need nobody else: that it is for
@@ -81,7 +82,7 @@ func (t Trust) refuseIdentity(found Identity) error {
 func (s signed) certificate() (*x509.Certificate, Verifier, error) {
 	der := s.leafDER()
 	if len(der) > maxCertificate {
-		return nil, Verifier{}, provenance.Refuse(CodeCertificate, "", "its certificate has %d bytes; at most %d are read", len(der), maxCertificate)
+		return nil, Verifier{}, provenance.Refuse(CodeCertificate, "issue a certificate of the usual size: some kilobytes", "its certificate has %d bytes; at most %d are read", len(der), maxCertificate)
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -89,7 +90,7 @@ func (s signed) certificate() (*x509.Certificate, Verifier, error) {
 	}
 	schemes, err := schemesOf(leaf.PublicKey)
 	if err != nil {
-		return nil, Verifier{}, provenance.Refuse(CodeCertificate, "", "the key of its certificate cannot be used: %v", err)
+		return nil, Verifier{}, provenance.Refuse(CodeCertificate, "sign with an ECDSA P-256 key, or RSA of 2048 bits", "the key of its certificate cannot be used: %v", err)
 	}
 	key, err := newVerifier("the certificate's key", leaf.PublicKey, schemes)
 	if err != nil {
@@ -131,7 +132,7 @@ func (r *TrustedRoot) checkLeaf(leaf *x509.Certificate, s signed) (sightings, er
 	sig := s.signatures[0]
 	seen := r.sightings(observed{sig, s.content(sig), maker{leaf: leaf}, s.material})
 	if len(seen.badEntries) > 0 {
-		return sightings{}, provenance.Refuse(CodeLog, "", "%.500s", joined(seen.badEntries))
+		return sightings{}, provenance.Refuse(CodeLog, "record again; somebody changed the entry, or the trusted root has another key of the log", "%.500s", joined(seen.badEntries))
 	}
 	if len(seen.times) == 0 {
 		return sightings{}, provenance.Refuse(CodeTime, "sign with --timestamp-url, and name the timestamp authority in the trusted root",
@@ -159,7 +160,7 @@ func (r *TrustedRoot) checkLeaf(leaf *x509.Certificate, s signed) (sightings, er
 func (r *TrustedRoot) chainsAt(leaf *x509.Certificate, at Time) ([][]*x509.Certificate, error) {
 	when := at.At.Format(time.RFC3339)
 	if at.At.Before(leaf.NotBefore) || at.At.After(leaf.NotAfter) {
-		return nil, provenance.Refuse(CodeTime, "", "its certificate was valid from %s to %s, but %s saw the signature at %s",
+		return nil, provenance.Refuse(CodeTime, "record again: a certificate signs while it is valid", "its certificate was valid from %s to %s, but %s saw the signature at %s",
 			leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339), at.By, when)
 	}
 	leaf = withoutSAN(leaf)
@@ -177,7 +178,7 @@ func (r *TrustedRoot) chainsAt(leaf *x509.Certificate, at Time) ([][]*x509.Certi
 		return nil, provenance.Refuse(CodeAuthority, "name its authority in the trusted root, if it is yours",
 			"its certificate is of %.200q, which %s does not name", leaf.Issuer, r.Name)
 	}
-	return nil, provenance.Refuse(CodeAuthority, "", "its certificate does not lead to %.200q as %s has it at %s: %.400s", leaf.Issuer, r.Name, when, joined(reasons))
+	return nil, provenance.Refuse(CodeAuthority, "was the authority still valid, and is it the one in the trusted root? record with a certificate of one that is", "its certificate does not lead to %.200q as %s has it at %s: %.400s", leaf.Issuer, r.Name, when, joined(reasons))
 }
 
 // withoutSAN is the certificate with its subject alternative names marked as understood. Go does not know Fulcio's otherName,

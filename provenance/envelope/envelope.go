@@ -144,7 +144,7 @@ func (t Trust) Open(raw []byte) (Verified, error) {
 		return Verified{}, err
 	}
 	if err := strictjson.Check(p.envelope.Payload, maxDepth); err != nil {
-		return Verified{}, provenance.Refuse(CodeMalformed, "", "the payload that %s signed is not sound JSON: %.200s", signer.Name, err)
+		return Verified{}, provenance.Refuse(CodeMalformed, "whoever has the key signed it with another program: ask them how", "the payload that %s signed is not sound JSON: %.200s", signer.Name, err)
 	}
 	return Verified{p.envelope.Payload, signer, p.form, provenance.SumSHA256(raw), seen}, nil
 }
@@ -170,9 +170,9 @@ func (p *parsed) checkKind() error {
 	e := p.envelope
 	switch {
 	case e.PayloadType != PayloadType:
-		return provenance.Refuse(CodePayloadType, "", "the envelope holds %.80q, not an in-toto statement (%s)", e.PayloadType, PayloadType)
+		return provenance.Instead(provenance.Refuse(CodePayloadType, "sign an in-toto statement", "the envelope holds %.80q, not an in-toto statement (%s)", e.PayloadType, PayloadType), PayloadType, e.PayloadType)
 	case len(e.Signatures) == 0:
-		return provenance.Refuse(CodeUnsigned, "", "the envelope has no signature")
+		return provenance.Refuse(CodeUnsigned, "record again: nobody signed it", "the envelope has no signature")
 	case len(e.Signatures) > MaxSignatures:
 		return fmt.Errorf("the envelope has %d signatures; at most %d are tried", len(e.Signatures), MaxSignatures)
 	}
@@ -227,15 +227,16 @@ func (s signed) refuse(verifiers []Verifier) error {
 				"it says that %s (%s) signed it, but the signature does not verify", v.Name, v.Fingerprint())
 		}
 	}
-	by := ""
+	by, found := "", "another key, which it does not name"
 	if len(s.claims) > 0 {
-		by = fmt.Sprintf("; it names the key %.100q", s.claims[0])
+		by, found = fmt.Sprintf("; it names the key %.100q", s.claims[0]), fmt.Sprintf("the key %.100q, as it says", s.claims[0])
 	}
 	if !slices.ContainsFunc(verifiers, Verifier.isKey) {
 		return provenance.Refuse(CodeKey, "attach the signature as a bundle, which carries its certificate",
 			"it carries no certificate, and no key is pinned, only identities (%s)%s", names(verifiers), by)
 	}
-	return provenance.Refuse(CodeKey, "use the public key of the pipeline that built the image", "no pinned key (%s) verifies its signature: another key made it, or it was changed%s", names(verifiers), by)
+	err := provenance.Refuse(CodeKey, "use the public key of the pipeline that built the image", "no pinned key (%s) verifies its signature: another key made it, or it was changed%s", names(verifiers), by)
+	return provenance.Instead(err, "a signature of "+names(verifiers), found)
 }
 
 // parsed is an envelope that nobody has verified.

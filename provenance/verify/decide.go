@@ -245,7 +245,7 @@ func unopened(c Candidate) Finding {
 		return Finding{Code: envelope.CodeForeign, Detail: fmt.Sprintf("it is no build's statement, but says that it is %s, by somebody whom nobody asked for", clip(c.Claims)), Where: c.Where}
 	}
 	if errors.As(c.Err, &refused) {
-		return Finding{Code: refused.Code, Detail: refused.Detail, Where: c.Where, Hint: refused.Hint}
+		return Finding{Code: refused.Code, Detail: refused.Detail, Expected: refused.Expected, Found: refused.Found, Where: c.Where, Hint: refused.Hint}
 	}
 	var misused *provenance.Misused
 	if errors.As(c.Err, &misused) {

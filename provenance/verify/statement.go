@@ -83,7 +83,16 @@ func (d *decider) distrust(e *examined) []Finding {
 
 func (d *decider) notBelieved(e *examined) Finding {
 	return Finding{Code: "signature.key", Detail: "the statement is not signed by a key that is believed",
-		Found: e.signer.Name, Hint: "verify with the builder's public key: --key, or the policy's builders"}
+		Expected: orNothing(d.builderNames()), Found: e.signer.Name, Hint: "verify with the builder's public key: --key, or the policy's builders"}
+}
+
+// builderNames are the keys and identities that are believed.
+func (d *decider) builderNames() string {
+	var all []string
+	for _, v := range d.in.Builders {
+		all = append(all, v.Name)
+	}
+	return strings.Join(all, " or ")
 }
 
 // distrustBuild looks at what seems to be a builder's statement.
@@ -144,7 +153,7 @@ func collect(findings ...*Finding) (all []Finding) {
 func unread(err error) *Finding {
 	var refused *provenance.Refused
 	if errors.As(err, &refused) {
-		return &Finding{Code: refused.Code, Detail: refused.Detail, Hint: refused.Hint}
+		return &Finding{Code: refused.Code, Detail: refused.Detail, Expected: refused.Expected, Found: refused.Found, Hint: refused.Hint}
 	}
 	return &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the signed statement cannot be read: %v", err), Hint: firstHint(err)}
 }
