@@ -65,9 +65,6 @@ func (j *job) summarizer(in verify.Input) (*summarizer, error) {
 	if u, err := url.Parse(id); err != nil || !u.IsAbs() || u.User != nil {
 		return nil, provenance.Misuse("such as https://dev.azure.com/contoso/Mortgage/release-gate", "--vsa-verifier %q is no URI that could name a verifier", id)
 	}
-	if paths, _ := in.Policy.Unpinned(); paths != nil {
-		j.say("warning: the policy names %s by path only, so that its digest in the summary does not say who was believed\nhint: write keys into the policy as PEM, or the digests of the files under files", strings.Join(paths, ", "))
-	}
 	return &summarizer{job: j, verifier: id, load: j.loadKey(key, j.summaryOptions(in, stamps))}, nil
 }
 
