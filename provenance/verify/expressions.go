@@ -23,15 +23,23 @@ func (d *decider) ruleExpectations(e *examined) (all []expectation) {
 func (d *decider) evaluate(r policy.Rule, e *examined) (rule.Outcome, []*Finding) {
 	finding := &Finding{Code: "rule." + r.Name, Detail: r.Message, Expected: r.Expression, Found: "false"}
 	view, counts := d.view(e)
+	missing := false
 	for _, name := range r.Compiled.Attestations() {
-		if n := counts[name]; n != 1 {
-			return rule.Outcome{}, []*Finding{undecidedAttestation(finding, r.Name, name, n)}
+		if n := counts[name]; n > 1 {
+			finding = undecidedRule(finding, r.Name, fmt.Errorf("there are %d attestations %s, and nobody says which is the newest", n, name))
+			finding.Hint = "sign them with a timestamp"
+			return rule.Outcome{}, []*Finding{finding}
 		}
+		missing = missing || counts[name] == 0
 	}
 	outcome, err := r.Compiled.Eval(d.ctx, view)
 	switch {
 	case err != nil:
-		return outcome, []*Finding{undecidedRule(finding, r.Name, err)}
+		finding = undecidedRule(finding, r.Name, err)
+		if missing {
+			finding.Hint = "an attestation that the rule mentions is not there; what the policy says under attestations tells why"
+		}
+		return outcome, []*Finding{finding}
 	case !outcome.Holds:
 		finding.Found = orNothing(listInputs(outcome.Inputs))
 		finding.Hint = "the message is the policy's; its owner knows why it asks for that"
@@ -47,18 +55,6 @@ func undecidedRule(finding *Finding, name string, err error) *Finding {
 	if strings.Contains(err.Error(), "signedAt") {
 		finding.Hint = "record with --timestamp-url, and verify with a trusted root that names the authority"
 	}
-	return finding
-}
-
-// undecidedAttestation is about a rule on an attestation that is not there, or of which several count.
-func undecidedAttestation(finding *Finding, rule, name string, n int) *Finding {
-	if n == 0 {
-		finding = undecidedRule(finding, rule, fmt.Errorf("the attestation %s is not there", name))
-		finding.Hint = "it is asked for under attestations, which says why it is missing"
-		return finding
-	}
-	finding = undecidedRule(finding, rule, fmt.Errorf("there are %d attestations %s, and nobody says which is the newest", n, name))
-	finding.Hint = "sign them with a timestamp"
 	return finding
 }
 

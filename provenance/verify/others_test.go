@@ -76,6 +76,7 @@ func TestOtherAttestations(t *testing.T) {
 		"key with a window":         {strings.Replace(tests, "[other.pub]", "[{key: other.pub, until: 2030-01-01}]", 1), other, [][]byte{testResult(t, "PASSED")}, Refused, "attestation.missing"},
 		"rule about a test":         {tests + "\nrules: [{name: a, expression: 'attestations.tests.predicate.result == \"PASSED\"', message: m}]", other, [][]byte{testResult(t, "PASSED")}, Accepted, ""},
 		"rule about no test":        {tests + "\nrules: [{name: a, expression: 'attestations.tests.predicate.result == \"PASSED\"', message: m}]", other, nil, Refused, "attestation.missing rule.a"},
+		"rule that asks first":      {strings.Replace(tests, "}]", ", warn: true}]", 1) + "\nrules: [{name: a, expression: '!has(attestations.tests) || attestations.tests.predicate.result == \"PASSED\"', message: m}]", other, nil, Accepted, ""},
 		"rule about a summary":      {plain + "\nrules: [{name: a, expression: 'attestations.gate.predicate.verifier.id == \"https://contoso.com/gate\" && attestations.gate.signer.name == \"other.pub\"', message: m}]", other, [][]byte{passed(t, nil)}, Accepted, ""},
 		"rule about one of two":     {plain + "\nrules: [{name: a, expression: 'attestations.gate.predicate.verificationResult == \"PASSED\"', message: m}]", other, [][]byte{passed(t, nil), passed(t, func(s *summary.Summary) { s.TimeVerified = time.Time{} })}, Undecided, "rule.a"},
 		"sbom":                      {sbom, other, [][]byte{about(t, sha(t, "1"), spdx, map[string]any{"name": "x"})}, Accepted, ""},
