@@ -255,6 +255,13 @@ func TestAStampThatWasAskedForLaterSaysNoOrder(t *testing.T) {
 	if got := newest([]*examined{failure, success}); len(got) != 2 {
 		t.Errorf("%d of 2 count", len(got))
 	}
+	mislabelled, by := timed(at(23, 0)), newSigner(t, "other.pub")
+	again := candidate("as it was signed, in a manifest that calls it the old form", bundle(t, by.sign(t, testResult(t, "PASSED"))), by.verifier)
+	again.Form = envelope.FormATT
+	mislabelled.add(again)
+	if got := newest([]*examined{failure, mislabelled}); len(got) != 2 {
+		t.Errorf("%d of 2 count", len(got))
+	}
 	fresh.add(Candidate{Where: "the old form, which never carries one", Form: envelope.FormATT})
 	if got := newest([]*examined{failure, fresh}); !slices.Equal(got, []*examined{fresh}) {
 		t.Errorf("%d count", len(got))
