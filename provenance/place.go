@@ -15,8 +15,9 @@ type Place struct {
 	segments []string // of the path
 }
 
-// azureHost matches a storage account's host, either endpoint, in any cloud.
-var azureHost = pattern.New(`^([a-z0-9]{3,24})\.(?:blob|dfs)\.(.+)$`)
+// azureHost matches a storage account's host, either endpoint, in any cloud. An account in a DNS zone has the zone's name behind its own.
+// Source: https://learn.microsoft.com/azure/storage/common/storage-account-overview#azure-dns-zone-endpoints-preview
+var azureHost = pattern.New(`^([a-z0-9]{3,24}(?:\.z[0-9]+)?)\.(?:blob|dfs)\.(.+)$`)
 
 // Errors of ParsePlace read on from the text that they are about: "the root … has a query".
 var (

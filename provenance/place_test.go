@@ -19,6 +19,8 @@ func TestWithin(t *testing.T) {
 		{"https://contoso.blob.core.windows.net:443/lake/mortgages/a", root, true},
 		{"https://contoso.blob.core.windows.net/lake/x", "https://contoso.blob.core.windows.net/lake", true},
 		{"https://contoso.blob.core.windows.net/lake/x", "https://contoso.blob.core.windows.net", true},
+		{"abfss://lake@contoso.z12.dfs.storage.azure.net/x", "https://contoso.z12.blob.storage.azure.net/lake", true},
+		{"abfss://lake@contoso.z13.dfs.storage.azure.net/x", "https://contoso.z12.blob.storage.azure.net/lake", false},
 
 		{"abfss://lake@contoso.dfs.core.windows.net/mortgages-evil/a", root, false},
 		{"abfss://lake@contoso.dfs.core.windows.net/", root, false},

@@ -186,6 +186,31 @@ func parseConfig(name string, data []byte, cfg *config) error {
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return provenance.Misuse("", "%s holds more than one YAML document", name)
 	}
+	return noEmptyItem(name, data)
+}
+
+// noEmptyItem refuses a list with an item that says nothing: the decoder leaves it out, and a folder that was asked for with it.
+func noEmptyItem(name string, data []byte) error {
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return provenance.Misuse(yamlHint(err), "%s: %s", name, yamlError(err))
+	}
+	if item := emptyItem(&root); item != nil {
+		return provenance.Misuse("is a variable unset? leave the item out if it is not wanted", "%s: line %d: an item of a list is empty", name, item.Line)
+	}
+	return nil
+}
+
+// emptyItem is the first item of a list that says nothing; nil: there is none.
+func emptyItem(n *yaml.Node) *yaml.Node {
+	for _, child := range n.Content {
+		if n.Kind == yaml.SequenceNode && child.ShortTag() == "!!null" {
+			return child
+		}
+		if found := emptyItem(child); found != nil {
+			return found
+		}
+	}
 	return nil
 }
 

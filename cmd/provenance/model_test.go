@@ -69,6 +69,8 @@ func TestConfigHints(t *testing.T) {
 		"a: 1":                        "the keys are those flags",
 		"model-version: @champion":    `model-version: "@champion"`,
 		"image: x\ndata: [@champion]": "needs quotes",
+		"data:\n- /lake/a\n-":         "is a variable unset?",
+		"data: [/lake/a, ~]":          "is a variable unset?",
 	} {
 		err := parseConfig("p.yaml", []byte(text), new(config))
 		if hints := provenance.Hints(err); len(hints) != 1 || !strings.Contains(hints[0], want) {

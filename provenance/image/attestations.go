@@ -123,12 +123,18 @@ func inLayers(m manifest, where string, max int) (found []Found) {
 	return found
 }
 
-// unique leaves out what is there a second time, by its content.
+// unique leaves out what is there a second time, by its content. Of the same digest with several sizes only one can be read, and which
+// one nobody knows yet: a wrong size must not hide the right one.
 func unique(found []Found) []Found {
-	seen := map[v1.Hash]bool{}
+	type content struct {
+		digest v1.Hash
+		size   int64
+	}
+	seen := map[content]bool{}
 	return slices.DeleteFunc(found, func(f Found) bool {
-		again := f.Err == nil && seen[f.layer.Digest]
-		seen[f.layer.Digest] = true
+		c := content{f.layer.Digest, f.layer.Size}
+		again := f.Err == nil && seen[c]
+		seen[c] = true
 		return again
 	})
 }

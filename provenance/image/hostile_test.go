@@ -9,6 +9,7 @@ import (
 	"log"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -457,5 +458,32 @@ func TestOverwrittenByAnother(t *testing.T) {
 	same(t, envelopes, "first", "second", string(attachment(1).Envelope))
 	if !overwritten {
 		t.Error("nobody overwrote anything")
+	}
+}
+
+// TestAWrongSizeHidesNothing: whoever can add to the registry cannot hide an attestation behind a second manifest that names the same
+// bytes and says that there are more of them.
+func TestAWrongSizeHidesNothing(t *testing.T) {
+	for _, p := range places(t) {
+		t.Run(p.kind, func(t *testing.T) {
+			img := resolve(t, p.push(t, "hidden", single(t)), Options{})
+			a := attachment(1)
+			attach(t, img, a)
+			for n := range 8 { // the manifests are read in the order of their digests
+				m := must(bundleManifest(*pointer(img.self.descriptor()), a, nil))
+				m.Layers[0].Size += int64(n) + 1
+				must(img.store.journal(t.Context(), img.self.digest)) // finds out whether there is the referrers API
+				if err := img.store.addToJournal(t.Context(), img.self.digest, must(newManifest(m))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			found, err := img.Attestations(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(found, func(f Found) bool { return f.Err == nil && string(f.Bytes) == string(a.Bundle) }) {
+				t.Errorf("the attestation is not found: %v", found)
+			}
+		})
 	}
 }

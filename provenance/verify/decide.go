@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 )
 
 // MaxCandidates is how many attestations of one image are looked at; what follows is left out, and said to be.
@@ -209,7 +210,7 @@ func (d *decider) examineAll() (statements []*examined, neighbours []Finding) {
 	seen := map[string]*examined{}
 	for _, c := range candidates {
 		if c.Err != nil {
-			neighbours = append(neighbours, unopened(c))
+			neighbours = append(neighbours, d.unopened(c))
 			continue
 		}
 		key := c.Verified.Signer().Who() + " " + provenance.SumSHA256(c.Verified.Payload()).Hex()
@@ -239,9 +240,9 @@ const (
 const CodeUnchecked = "signature.unchecked"
 
 // unopened is the finding about a candidate that envelope.Open did not let through, or that could not be read at all.
-func unopened(c Candidate) Finding {
+func (d *decider) unopened(c Candidate) Finding {
 	var refused *provenance.Refused
-	if errors.As(c.Err, &refused) && c.Claims != "" && c.Claims != provenance.PredicateType {
+	if errors.As(c.Err, &refused) && d.isStrangers(c, refused.Code) {
 		return Finding{Code: envelope.CodeForeign, Detail: fmt.Sprintf("it is no build's statement, but says that it is %s, by somebody whom nobody asked for", clip(c.Claims)), Where: c.Where}
 	}
 	if errors.As(c.Err, &refused) {
@@ -254,6 +255,21 @@ func unopened(c Candidate) Finding {
 	return Finding{Code: "attestations.unreadable", Undecided: true, Where: c.Where, Hint: firstHint(c.Err),
 		Detail: fmt.Sprintf("an attestation could not be read: %v", c.Err)}
 }
+
+// isStrangers tells whether what was not opened seems to be of another kind, by somebody else. What was changed after it was signed is
+// not; and of a kind that is asked for, why a certificate or its time does not hold matters: it may be of the right signer.
+func (d *decider) isStrangers(c Candidate, code string) bool {
+	switch {
+	case c.Claims == "" || c.Claims == provenance.PredicateType || code == envelope.CodeInvalid:
+		return false
+	case isAnothers(code):
+		return true
+	}
+	return d.in.Policy == nil || !slices.ContainsFunc(d.in.Policy.Attestations, func(a policy.Attestation) bool { return a.PredicateType == c.Claims })
+}
+
+// isAnothers tells whether a refusal says that somebody else signed.
+func isAnothers(code string) bool { return code == envelope.CodeKey || code == envelope.CodeIdentity }
 
 // byMerit orders valid statements: those that nothing is wrong with first, then by fewer findings, then the newest. The
 // last is a clock that the builder declared: it chooses what is shown, never what passes.

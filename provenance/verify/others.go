@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -73,10 +74,15 @@ func (d *decider) missing(a policy.Attestation) *Finding {
 
 // ofThatKind says what there is of a kind, though it does not count.
 func (d *decider) ofThatKind(a policy.Attestation) string {
-	strangers, others := 0, 0
+	strangers, unsound, others := 0, 0, 0
 	for _, c := range d.in.Candidates {
-		if c.Err != nil && c.Claims == a.PredicateType {
+		var refused *provenance.Refused
+		switch {
+		case !errors.As(c.Err, &refused) || c.Claims != a.PredicateType:
+		case isAnothers(refused.Code):
 			strangers++
+		default:
+			unsound++
 		}
 	}
 	for _, e := range d.others {
@@ -87,6 +93,8 @@ func (d *decider) ofThatKind(a policy.Attestation) string {
 	switch {
 	case others > 0:
 		return fmt.Sprintf("%d that do not count: about another image, or not signed in time", others)
+	case unsound > 0:
+		return fmt.Sprintf("%d of that type, whose signature or certificate does not hold", unsound)
 	case strangers > 0:
 		return fmt.Sprintf("%d of that type, by nobody whom the policy names", strangers)
 	}

@@ -121,6 +121,37 @@ func TestOtherAttestations(t *testing.T) {
 	}
 }
 
+// TestWhyAnotherDoesNotCount: a signature that does not hold is told as what it is, and not as that of somebody whom nobody asked for,
+// where it could be of whom the policy names.
+func TestWhyAnotherDoesNotCount(t *testing.T) {
+	builder, other := newSigner(t, "cosign.pub"), newSigner(t, "other.pub")
+	for name, c := range map[string]struct{ code, claims, want, found string }{
+		"another key":              {envelope.CodeKey, policy.TypeTestResult, envelope.CodeForeign, "1 of that type, by nobody whom the policy names"},
+		"another identity":         {envelope.CodeIdentity, policy.TypeTestResult, envelope.CodeForeign, "1 of that type, by nobody whom the policy names"},
+		"a certificate of no time": {envelope.CodeTime, policy.TypeTestResult, envelope.CodeTime, "1 of that type, whose signature or certificate does not hold"},
+		"an unknown authority":     {envelope.CodeAuthority, policy.TypeTestResult, envelope.CodeAuthority, "1 of that type, whose signature or certificate does not hold"},
+		"changed":                  {envelope.CodeInvalid, policy.TypeTestResult, envelope.CodeInvalid, "1 of that type, whose signature or certificate does not hold"},
+		"changed, not asked for":   {envelope.CodeInvalid, spdx, envelope.CodeInvalid, "nothing"},
+		"not asked for":            {envelope.CodeAuthority, spdx, envelope.CodeForeign, "nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.builder = builder
+			s.in.Policy = policyOf(t, "version: 1\nbuilders: [{id: \""+builderID+"\", keys: [cosign.pub]}]\nattestations: [{name: tests, type: \""+policy.TypeTestResult+"\", keys: [other.pub]}]", builder, other)
+			s.attach(s.night)
+			s.in.Candidates = append(s.in.Candidates, Candidate{Where: "elsewhere", Err: provenance.Refuse(c.code, "", "it does not hold"), Claims: c.claims})
+			r := s.decide()
+			expect(t, r, Refused, "attestation.missing")
+			if r.Findings[0].Found != c.found {
+				t.Errorf("found %q", r.Findings[0].Found)
+			}
+			if !slices.ContainsFunc(r.Warnings, func(f Finding) bool { return f.Code == c.want && f.Where == "elsewhere" }) {
+				t.Errorf("warnings %+v", r.Warnings)
+			}
+		})
+	}
+}
+
 // TestWhoMaySignOthersSpeaksForNoBuilder: a build's statement by a key that is listed for a test result only.
 func TestWhoMaySignOthersSpeaksForNoBuilder(t *testing.T) {
 	builder, other := newSigner(t, "cosign.pub"), newSigner(t, "other.pub")
@@ -254,6 +285,13 @@ func TestAStampThatWasAskedForLaterSaysNoOrder(t *testing.T) {
 	failure, success, fresh := timed(at(22, 0)), timed(at(23, 0)), timed(at(23, 5))
 	success.add(Candidate{Where: "as it was signed", Form: envelope.FormBundle})
 	if got := newest([]*examined{failure, success}); len(got) != 2 {
+		t.Errorf("%d of 2 count", len(got))
+	}
+	mislabelled, by := timed(at(23, 0)), newSigner(t, "other.pub")
+	again := candidate("as it was signed, in a manifest that calls it the old form", bundle(t, by.sign(t, testResult(t, "PASSED"))), by.verifier)
+	again.Form = envelope.FormATT
+	mislabelled.add(again)
+	if got := newest([]*examined{failure, mislabelled}); len(got) != 2 {
 		t.Errorf("%d of 2 count", len(got))
 	}
 	fresh.add(Candidate{Where: "the old form, which never carries one", Form: envelope.FormATT})

@@ -276,16 +276,17 @@ func (d *decider) builder(e *examined) *Finding {
 		Hint:   "list the builder's id with that key under builders, if it is to be believed"}
 }
 
-// add notes another place where the same statement lies.
+// add notes another place where the same statement lies. Its form is what was opened: what a manifest calls it, anybody can write.
 func (e *examined) add(c Candidate) {
 	e.where = append(e.where, c.Where)
-	if !slices.Contains(e.forms, c.Form) {
-		e.forms = append(e.forms, c.Form)
+	form := cmp.Or(c.Verified.Form(), c.Form)
+	if !slices.Contains(e.forms, form) {
+		e.forms = append(e.forms, form)
 	}
 	e.times = earliest(append(e.times, c.Verified.Times()...))
 	e.logged = e.logged || c.Verified.Logged()
 	e.untimed = cmp.Or(e.untimed, c.Verified.Untimed())
-	e.bare = e.bare || c.Form == envelope.FormBundle && len(c.Verified.Times()) == 0
+	e.bare = e.bare || form == envelope.FormBundle && len(c.Verified.Times()) == 0
 }
 
 // earliest leaves of each witness the first time, and puts the first of all in front. The old form has none, and a statement that was

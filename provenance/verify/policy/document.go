@@ -115,6 +115,8 @@ func (d document) plain(n *yaml.Node, depth int) error {
 		return d.errorAt(n, "write the value out", "anchors and aliases are not allowed in a policy")
 	case n.Style&yaml.TaggedStyle != 0:
 		return d.errorAt(n, "write the value without it", "tags such as %s are not allowed in a policy", n.Tag)
+	case n.Kind == yaml.ScalarNode && n.Style == 0 && strings.ContainsFunc(n.Value, isOddBlank):
+		return d.errorAt(n, "type a space, or put the text in quotes", "%q has a blank that is none to YAML", clip(n.Value))
 	}
 	for _, child := range n.Content {
 		if err := d.plain(child, depth+1); err != nil {
@@ -122,6 +124,13 @@ func (d document) plain(n *yaml.Node, depth int) error {
 		}
 	}
 	return nil
+}
+
+// isOddBlank tells whether a character looks like a space and is none to YAML: without quotes it would end a text unseen, and what looks
+// like a comment behind it would be part of the text, so that nothing is ever what is denied there.
+func isOddBlank(c rune) bool {
+	const braille = '\u2800' // its empty pattern
+	return c == braille || c != ' ' && unicode.Is(unicode.Zs, c)
 }
 
 // mapping reads a mapping whose keys are known. An unknown or repeated key, or none at all, is an error.
