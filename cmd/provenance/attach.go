@@ -58,7 +58,7 @@ func (j *job) readBack(img *image.Image, key *sign.Key, signed sign.Signed) erro
 			continue
 		}
 		if got, err := trust.Open(f.Bytes); err == nil && string(got.Payload()) == string(want.Payload()) {
-			delete(missing, f.Form)
+			delete(missing, got.Form()) // and not what a manifest calls it
 		}
 	}
 	if len(missing) > 0 {

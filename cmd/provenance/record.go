@@ -224,11 +224,11 @@ func (r *recorder) sameBuild(mine provenance.Record) (sign.Signed, bool, error) 
 		return sign.Signed{}, false, err
 	}
 	for _, f := range found {
-		if f.Err != nil || f.Form != envelope.FormBundle {
+		if f.Err != nil {
 			continue
 		}
-		theirs, err := openRecord(f.Bytes, r.key)
-		if err != nil {
+		theirs, form, err := openRecord(f.Bytes, r.key)
+		if err != nil || form != envelope.FormBundle { // whatever a manifest calls it
 			continue
 		}
 		if !provenance.SameBuild(mine, theirs) {
@@ -264,16 +264,17 @@ func openStatement(data []byte, trust envelope.Trust) (provenance.Statement, []b
 }
 
 // openRecord goes all the way to a record.
-func openRecord(data []byte, key *sign.Key) (provenance.Record, error) {
+func openRecord(data []byte, key *sign.Key) (record provenance.Record, form string, err error) {
 	verified, err := key.Open(data)
 	if err != nil {
-		return provenance.Record{}, err
+		return record, "", err
 	}
 	statement, err := provenance.ParseStatement(verified.Payload())
 	if err != nil {
-		return provenance.Record{}, err
+		return record, "", err
 	}
-	return provenance.Read(statement)
+	record, err = provenance.Read(statement)
+	return record, verified.Form(), err
 }
 
 // finish writes the files that were asked for and says what was done.
