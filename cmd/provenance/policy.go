@@ -38,11 +38,8 @@ func policyCommand(p process) *cli.Command {
 	}
 }
 
-// maxPolicy bounds a policy file, maxTrustedRoot a trusted root.
-const (
-	maxPolicy      = 1 << 20
-	maxTrustedRoot = 4 << 20
-)
+// maxPolicy bounds a policy file, in bytes.
+const maxPolicy = 1 << 20
 
 // readPolicy reads a policy, and the files that it names.
 func readPolicy(file string) (*policy.Policy, []byte, error) {
@@ -57,7 +54,7 @@ func readPolicy(file string) (*policy.Policy, []byte, error) {
 // parsePolicy reads a policy without collecting garbage too often meanwhile: of many rules there is a lot, all at once.
 func parsePolicy(file string, data []byte) (*policy.Policy, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(2 * collectLate))
-	return policy.Parse(file, data, func(name string) ([]byte, error) { return readSmall(name, maxTrustedRoot) })
+	return policy.Parse(file, data, func(name string) ([]byte, error) { return readSmall(name, envelope.MaxTrustedRoot) })
 }
 
 // policy is the one that --policy names, if it is the one that the other flags want; nil when none is named. Nothing in the file is

@@ -86,7 +86,7 @@ func FuzzSightings(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, stamp, body []byte, checkpoint string, old bool) {
 		if !utf8.ValidString(checkpoint) {
-			t.Skip("not JSON")
+			return // no bundle, which is JSON, can hold it
 		}
 		got := open(t, beside(t, stamp, body, checkpoint, old))
 		for _, at := range got.Times() {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 )
 
@@ -199,7 +200,7 @@ func (d *decider) nothingAttached() Finding {
 func (d *decider) examineAll() (statements []*examined, neighbours []Finding) {
 	if d.in.FetchError != nil {
 		neighbours = append(neighbours, Finding{Code: codePartial, Undecided: true,
-			Detail: fmt.Sprintf("not everything that is attached could be read: %v", d.in.FetchError), Hint: firstHint(d.in.FetchError)})
+			Detail: fmt.Sprintf("not everything that is attached could be read: %v", d.in.FetchError), Hint: words.FirstHint(d.in.FetchError)})
 	}
 	candidates := d.in.Candidates
 	if n := len(candidates); n > MaxCandidates {
@@ -243,7 +244,7 @@ const CodeUnchecked = "signature.unchecked"
 func (d *decider) unopened(c Candidate) Finding {
 	var refused *provenance.Refused
 	if errors.As(c.Err, &refused) && d.isStrangers(c, refused.Code) {
-		return Finding{Code: envelope.CodeForeign, Detail: fmt.Sprintf("it is no build's statement, but says that it is %s, by somebody whom nobody asked for", clip(c.Claims)), Where: c.Where}
+		return Finding{Code: envelope.CodeForeign, Detail: fmt.Sprintf("it is no build's statement, but says that it is %s, by somebody whom nobody asked for", words.Clip(c.Claims)), Where: c.Where}
 	}
 	if errors.As(c.Err, &refused) {
 		return Finding{Code: refused.Code, Detail: refused.Detail, Expected: refused.Expected, Found: refused.Found, Where: c.Where, Hint: refused.Hint}
@@ -252,7 +253,7 @@ func (d *decider) unopened(c Candidate) Finding {
 	if errors.As(c.Err, &misused) {
 		return Finding{Code: CodeUnchecked, Undecided: true, Where: c.Where, Hint: misused.Hint, Detail: misused.Detail}
 	}
-	return Finding{Code: "attestations.unreadable", Undecided: true, Where: c.Where, Hint: firstHint(c.Err),
+	return Finding{Code: "attestations.unreadable", Undecided: true, Where: c.Where, Hint: words.FirstHint(c.Err),
 		Detail: fmt.Sprintf("an attestation could not be read: %v", c.Err)}
 }
 
@@ -301,11 +302,3 @@ func isUndecided(f Finding) bool { return f.Undecided }
 
 // isNear tells whether what was not opened could have been a statement of ours, rather than another kind of thing.
 func isNear(f Finding) bool { return f.Code != envelope.CodeForeign }
-
-// firstHint is the outermost advice of an error, or nothing.
-func firstHint(err error) string {
-	if hints := provenance.Hints(err); len(hints) > 0 {
-		return hints[0]
-	}
-	return ""
-}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
@@ -66,7 +67,7 @@ func deniedFolders(all []policy.Denied, folders []provenance.Folder) (findings [
 	for _, f := range folders {
 		place, err := provenance.ParsePlace(primary(f.URI))
 		if err != nil {
-			findings = append(findings, &Finding{Code: "deny.folder", Undecided: true, Detail: fmt.Sprintf("nobody can tell whether %s is withdrawn: it %v", clip(f.URI), err),
+			findings = append(findings, &Finding{Code: "deny.folder", Undecided: true, Detail: fmt.Sprintf("nobody can tell whether %s is withdrawn: it %v", words.Clip(f.URI), err),
 				Expected: "an address that can be compared", Found: f.URI, Basis: f.Of("uri"), Hint: "record with the storage's own address of the folder"})
 		}
 		places = append(places, place)

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance/envelope"
 	"github.com/seed-3480f271/provenance/provenance/internal/strictjson"
 	"github.com/seed-3480f271/provenance/provenance/summary"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
@@ -69,7 +70,7 @@ func (d *decider) checkOther(a policy.Attestation) []*Finding {
 // missing is the finding that an attestation is not there. What was there and did not count is a warning beside it.
 func (d *decider) missing(a policy.Attestation) *Finding {
 	return &Finding{Code: "attestation.missing", Detail: fmt.Sprintf("no attestation %s (%s) is attached by a signer whom the policy names", a.Name, a.PredicateType),
-		Expected: "signed by " + join(whoNames(a.Who)), Found: d.ofThatKind(a), Where: d.in.Image.String(), Hint: "run the step of the pipeline that makes it, or have its signer listed in the policy"}
+		Expected: "signed by " + words.Join(whoNames(a.Who)), Found: d.ofThatKind(a), Where: d.in.Image.String(), Hint: "run the step of the pipeline that makes it, or have its signer listed in the policy"}
 }
 
 // ofThatKind says what there is of a kind, though it does not count.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 )
 
@@ -76,7 +77,7 @@ func (d *decider) recheckFolder(folder provenance.Folder, mode Mode) (Rechecked,
 	}
 	if err != nil {
 		return done, &Finding{Code: "recheck.failed", Undecided: true, Expected: string(mode),
-			Detail: fmt.Sprintf("%s could not be checked again: %v", folder.URI, err), Hint: firstHint(err)}
+			Detail: fmt.Sprintf("%s could not be checked again: %v", folder.URI, err), Hint: words.FirstHint(err)}
 	}
 	done.Mode, done.Changes = mode, changes
 	if changes.None() {

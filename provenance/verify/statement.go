@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 	"github.com/seed-3480f271/provenance/provenance/verify/policy"
 	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
@@ -155,7 +156,7 @@ func unread(err error) *Finding {
 	if errors.As(err, &refused) {
 		return &Finding{Code: refused.Code, Detail: refused.Detail, Expected: refused.Expected, Found: refused.Found, Hint: refused.Hint}
 	}
-	return &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the signed statement cannot be read: %v", err), Hint: firstHint(err)}
+	return &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the signed statement cannot be read: %v", err), Hint: words.FirstHint(err)}
 }
 
 // limits bounds what a statement may list.
@@ -167,7 +168,7 @@ func (e *examined) limits() *Finding {
 	}
 	for _, s := range subjects {
 		if len(s.Digest) > maxDigests {
-			return &Finding{Code: "statement.limit", Detail: fmt.Sprintf("the subject %q has too many digests", clip(s.Name)),
+			return &Finding{Code: "statement.limit", Detail: fmt.Sprintf("the subject %q has too many digests", words.Clip(s.Name)),
 				Expected: fmt.Sprintf("at most %d", maxDigests), Found: fmt.Sprint(len(s.Digest))}
 		}
 	}
@@ -207,7 +208,7 @@ func (d *decider) prove(subjects []provenance.Digest) *Finding {
 			Expected: "the image, or members of its index", Found: index.String(), Hint: refused.Hint}
 	}
 	if err != nil {
-		return &Finding{Code: "subject.unproved", Undecided: true, Hint: firstHint(err),
+		return &Finding{Code: "subject.unproved", Undecided: true, Hint: words.FirstHint(err),
 			Detail: fmt.Sprintf("the members of the index %s could not be read: %v", index, err)}
 	}
 	allowed := append([]provenance.Digest{index}, members...)
@@ -247,7 +248,7 @@ func sha256Subjects(s in_toto.StatementHeader) ([]provenance.Digest, *Finding) {
 			}
 			d, err := provenance.NewDigest(provenance.SHA256, value)
 			if err != nil {
-				return nil, &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the subject %q: %v", clip(subject.Name), err)}
+				return nil, &Finding{Code: "statement.malformed", Detail: fmt.Sprintf("the subject %q: %v", words.Clip(subject.Name), err)}
 			}
 			digests = append(digests, d)
 		}

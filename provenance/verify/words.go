@@ -9,23 +9,6 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 )
 
-// clip shortens foreign text for a message.
-func clip(s string) string {
-	if runes := []rune(s); len(runes) > 80 {
-		return string(runes[:80]) + "…"
-	}
-	return s
-}
-
-// join lists words.
-func join[T ~string](words []T) string {
-	var all []string
-	for _, w := range words {
-		all = append(all, string(w))
-	}
-	return strings.Join(all, ", ")
-}
-
 // joinDigests lists digests.
 func joinDigests(digests []provenance.Digest) string {
 	var all []string

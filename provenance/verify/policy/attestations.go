@@ -9,6 +9,7 @@ import (
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
 	"github.com/seed-3480f271/provenance/provenance/summary"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 // Predicate types that have keys of their own in a policy.
@@ -47,9 +48,9 @@ func (r *reader) keepAttestation(n *yaml.Node, a Attestation) error {
 	case a.Name == "" || a.PredicateType == "" || a.Who == nil:
 		return r.errorAt(n, "an attestation is a name, a type, and the keys or identities that may sign it", "an attestation lacks its name, its type or its keys")
 	case err != nil || !kind.IsAbs():
-		return r.errorAt(n, "a type is a predicateType such as "+TypeTestResult, "the type %q is no URI", clip(a.PredicateType))
+		return r.errorAt(n, "a type is a predicateType such as "+TypeTestResult, "the type %q is no URI", words.Clip(a.PredicateType))
 	case a.PredicateType != TypeVSA && strings.HasPrefix(strings.ToLower(a.PredicateType), vsaTypes):
-		return r.errorAt(n, "write "+TypeVSA, "the type %q is another version of verification summaries, in which nothing could be read", clip(a.PredicateType))
+		return r.errorAt(n, "write "+TypeVSA, "the type %q is another version of verification summaries, in which nothing could be read", words.Clip(a.PredicateType))
 	case a.VSA != nil && a.PredicateType != TypeVSA:
 		return r.errorAt(n, "vsa is for the type "+TypeVSA, "the attestation %s is no verification summary", a.Name)
 	case a.Result != "" && a.PredicateType != TypeTestResult:
@@ -84,7 +85,7 @@ func (r *reader) sha256(to *[]provenance.Digest) func(string, *yaml.Node) error 
 	return func(s string, n *yaml.Node) error {
 		d, err := provenance.ParseDigest(s)
 		if err != nil || d.Algorithm() != provenance.SHA256 {
-			return r.errorAt(n, "`sha256sum FILE` gives it; write sha256: before it", "%q is no sha256 digest", clip(s))
+			return r.errorAt(n, "`sha256sum FILE` gives it; write sha256: before it", "%q is no sha256 digest", words.Clip(s))
 		}
 		*to = append(*to, d)
 		return nil
@@ -95,7 +96,7 @@ func (r *reader) sha256(to *[]provenance.Digest) func(string, *yaml.Node) error 
 func (r *reader) level(to *[]string) func(string, *yaml.Node) error {
 	return func(s string, n *yaml.Node) error {
 		if strings.HasPrefix(s, "SLSA_") && !summary.KnownLevel(s) {
-			return r.errorAt(n, "such as SLSA_BUILD_LEVEL_1", "%q is no level of SLSA", clip(s))
+			return r.errorAt(n, "such as SLSA_BUILD_LEVEL_1", "%q is no level of SLSA", words.Clip(s))
 		}
 		*to = append(*to, s)
 		return nil
@@ -106,7 +107,7 @@ func (r *reader) level(to *[]string) func(string, *yaml.Node) error {
 func (r *reader) named(what string, to *string) func(string, *yaml.Node) error {
 	return func(s string, n *yaml.Node) error {
 		if !ruleName().MatchString(s) {
-			return r.errorAt(n, "letters, digits and _, at most 64, the first a letter", "%q is no name for %s", clip(s), what)
+			return r.errorAt(n, "letters, digits and _, at most 64, the first a letter", "%q is no name for %s", words.Clip(s), what)
 		}
 		*to = s
 		return nil

@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 func (r *reader) builder(n *yaml.Node) error {
@@ -25,7 +26,7 @@ func (r *reader) builder(n *yaml.Node) error {
 	}
 	for _, other := range r.policy.Builders {
 		if other.ID == b.ID {
-			return r.errorAt(n, "list all its keys in one place", "the builder %q is listed twice", clip(b.ID))
+			return r.errorAt(n, "list all its keys in one place", "the builder %q is listed twice", words.Clip(b.ID))
 		}
 	}
 	r.policy.Builders = append(r.policy.Builders, b)
@@ -86,7 +87,7 @@ func (r *reader) identity(to *[]Pinned) setter {
 			return err
 		}
 		if p.Verifier, err = envelope.NewIdentity(nameOf(id), id); err != nil {
-			return r.errorAt(n, firstHint(err), "%v", err)
+			return r.errorAt(n, words.FirstHint(err), "%v", err)
 		}
 		return r.addPinned(n, p, to)
 	}
@@ -108,7 +109,7 @@ func (r *reader) addPinned(n *yaml.Node, p Pinned, to *[]Pinned) error {
 	}
 	for _, other := range *to {
 		if other.Fingerprint() == p.Fingerprint() {
-			return r.errorAt(n, "leave one of them out", "%s is the same key as %s", clip(p.Name), clip(other.Name))
+			return r.errorAt(n, "leave one of them out", "%s is the same key as %s", words.Clip(p.Name), words.Clip(other.Name))
 		}
 	}
 	*to = append(*to, p)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/internal/pattern"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 // deny reads what is withdrawn: each a text, or a text with the reason.
@@ -39,7 +40,7 @@ func (r *reader) denied(kind string, valid func(string) bool, hint string) sette
 			return err
 		}
 		if !valid(d.Value) {
-			return r.errorAt(at, hint, "%q is no %s that could be denied", clip(d.Value), kind)
+			return r.errorAt(at, hint, "%q is no %s that could be denied", words.Clip(d.Value), kind)
 		}
 		r.policy.Deny = append(r.policy.Deny, d)
 		return nil

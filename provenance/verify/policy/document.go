@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 // Bounds for policy files. The deepest thing that a policy says is five levels deep.
@@ -116,7 +118,7 @@ func (d document) plain(n *yaml.Node, depth int) error {
 	case n.Style&yaml.TaggedStyle != 0:
 		return d.errorAt(n, "write the value without it", "tags such as %s are not allowed in a policy", n.Tag)
 	case n.Kind == yaml.ScalarNode && n.Style == 0 && strings.ContainsFunc(n.Value, isOddBlank):
-		return d.errorAt(n, "type a space, or put the text in quotes", "%q has a blank that is none to YAML", clip(n.Value))
+		return d.errorAt(n, "type a space, or put the text in quotes", "%q has a blank that is none to YAML", words.Clip(n.Value))
 	}
 	for _, child := range n.Content {
 		if err := d.plain(child, depth+1); err != nil {
@@ -143,7 +145,7 @@ func (d document) mapping(n *yaml.Node, what string, fields map[string]setter) e
 		key, value := n.Content[i], n.Content[i+1]
 		set, known := fields[key.Value]
 		if !known || key.Kind != yaml.ScalarNode {
-			return d.errorAt(key, knows(fields), "%s has no key %q", what, clip(key.Value))
+			return d.errorAt(key, knows(fields), "%s has no key %q", what, words.Clip(key.Value))
 		}
 		if seen[key.Value] {
 			return d.errorAt(key, "", "%s has the key %q twice", what, key.Value)
@@ -217,13 +219,13 @@ func (d document) duration(what string, to *time.Duration) setter {
 }
 
 // choice reads one of a few words.
-func choice[T ~string](d document, what string, to *T, words ...T) setter {
+func choice[T ~string](d document, what string, to *T, known ...T) setter {
 	return func(n *yaml.Node) error {
-		i := slices.Index(words, T(n.Value))
+		i := slices.Index(known, T(n.Value))
 		if n.Kind != yaml.ScalarNode || i < 0 {
-			return d.errorAt(n, "", "%s is %s; it has to be one of %s", what, kindOf(n), join(words))
+			return d.errorAt(n, "", "%s is %s; it has to be one of %s", what, kindOf(n), words.Join(known))
 		}
-		*to = words[i]
+		*to = known[i]
 		return nil
 	}
 }
@@ -240,5 +242,10 @@ func kindOf(n *yaml.Node) string {
 	case strings.TrimSpace(n.Value) == "" || n.ShortTag() == "!!null":
 		return "empty"
 	}
-	return fmt.Sprintf("%q", clip(n.Value))
+	return fmt.Sprintf("%q", words.Clip(n.Value))
+}
+
+// knows is the hint that lists the keys of a mapping.
+func knows(fields map[string]setter) string {
+	return "it knows " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ")
 }

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 // File is a key or a trusted root that lies outside of the policy. Whoever can change it says who is believed, whoever signed the policy.
@@ -39,10 +40,10 @@ func (r *reader) files(n *yaml.Node) error {
 	fields := map[string]setter{}
 	for i := 0; i < len(n.Content); i += 2 {
 		path := n.Content[i].Value
-		fields[path] = r.text("the digest of "+clip(path), func(s string, n *yaml.Node) error {
+		fields[path] = r.text("the digest of "+words.Clip(path), func(s string, n *yaml.Node) error {
 			digest, err := provenance.ParseDigest(s)
 			if err != nil || digest.Algorithm() != provenance.SHA256 {
-				return r.errorAt(n, "`sha256sum FILE` gives it; write sha256: before it", "%q is no sha256 digest", clip(s))
+				return r.errorAt(n, "`sha256sum FILE` gives it; write sha256: before it", "%q is no sha256 digest", words.Clip(s))
 			}
 			r.pins[path] = pin{digest, n}
 			return nil
@@ -57,7 +58,7 @@ func (r *reader) checkFiles() error {
 	for _, f := range r.outside {
 		want, pinned := r.pins[f.Path]
 		if pinned && want.digest != f.Digest {
-			return r.errorAt(want.node, "was the file changed? whoever wrote the policy has to agree", "%s is %s, and the policy wants %s", clip(f.Path), f.Digest, want.digest)
+			return r.errorAt(want.node, "was the file changed? whoever wrote the policy has to agree", "%s is %s, and the policy wants %s", words.Clip(f.Path), f.Digest, want.digest)
 		}
 		if f.Pinned = pinned; !used[f.Path] {
 			r.policy.Files = append(r.policy.Files, f.File)
@@ -66,7 +67,7 @@ func (r *reader) checkFiles() error {
 	}
 	for _, path := range slices.Sorted(maps.Keys(r.pins)) {
 		if !used[path] {
-			return r.errorAt(r.pins[path].node, "write the path as it is written there", "the policy names no key and no trusted root %s", clip(path))
+			return r.errorAt(r.pins[path].node, "write the path as it is written there", "the policy names no key and no trusted root %s", words.Clip(path))
 		}
 	}
 	return nil

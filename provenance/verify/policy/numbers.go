@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -46,7 +47,7 @@ func (r *reader) bounds(name string, m *Metrics) func(string, *yaml.Node) error 
 		for _, part := range strings.Split(text, ",") {
 			bound, ok := parseBound(strings.TrimSpace(part))
 			if !ok {
-				return r.errorAt(n, `write >=, >, <=, < or == and a number, such as ">= 0.80" or ">= 0.80, < 0.99"`, "the bound of %s is %q", clip(name), clip(text))
+				return r.errorAt(n, `write >=, >, <=, < or == and a number, such as ">= 0.80" or ">= 0.80, < 0.99"`, "the bound of %s is %q", words.Clip(name), words.Clip(text))
 			}
 			metric.Bounds = append(metric.Bounds, bound)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 // Policy is a policy file. A section that is nil asks for nothing; several of one kind all have to hold.
@@ -254,7 +255,7 @@ func ParseMode(s string) (Mode, error) {
 	if m := Mode(s); m == RecheckNone || modeRank[m] > 0 {
 		return m, nil
 	}
-	return "", provenance.Misuse("", "%q is no way to check again: none, listing or content", clip(s))
+	return "", provenance.Misuse("", "%q is no way to check again: none, listing or content", words.Clip(s))
 }
 
 // AtLeast is the more thorough of two modes.

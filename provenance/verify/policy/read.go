@@ -5,13 +5,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-3480f271/provenance/provenance"
 	"github.com/seed-3480f271/provenance/provenance/envelope"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 // ReadFile gives the bytes of a key or trusted root that a policy names. Paths that are not absolute were already joined to the
@@ -103,7 +103,7 @@ func (r *reader) file(name string, n *yaml.Node) ([]byte, error) {
 	}
 	data, err := r.read(path)
 	if err != nil {
-		return nil, r.errorAt(n, "a path is relative to the policy's folder", "read %s: %v", clip(name), err)
+		return nil, r.errorAt(n, "a path is relative to the policy's folder", "read %s: %v", words.Clip(name), err)
 	}
 	r.outside = append(r.outside, outside{File{Path: name, Digest: provenance.SumSHA256(data)}, n})
 	return data, nil
@@ -115,7 +115,7 @@ func (r *reader) trustedRoot(name string, n *yaml.Node) error {
 		return err
 	}
 	if r.policy.TrustedRoot, err = envelope.ParseTrustedRoot(name, data); err != nil {
-		return r.errorAt(n, firstHint(err), "%v", err)
+		return r.errorAt(n, words.FirstHint(err), "%v", err)
 	}
 	return nil
 }
@@ -178,10 +178,10 @@ func keep(to *string) func(string, *yaml.Node) error {
 }
 
 // oneOf appends a word of a list of known ones, each once.
-func (r *reader) oneOf(what string, to *[]string, words ...string) func(string, *yaml.Node) error {
+func (r *reader) oneOf(what string, to *[]string, known ...string) func(string, *yaml.Node) error {
 	return func(s string, n *yaml.Node) error {
-		if !slices.Contains(words, s) {
-			return r.errorAt(n, "", "%q is no %s; it has to be one of %s", clip(s), what, join(words))
+		if !slices.Contains(known, s) {
+			return r.errorAt(n, "", "%q is no %s; it has to be one of %s", words.Clip(s), what, words.Join(known))
 		}
 		if slices.Contains(*to, s) {
 			return r.errorAt(n, "", "the %s %q is listed twice", what, s)
@@ -189,9 +189,4 @@ func (r *reader) oneOf(what string, to *[]string, words ...string) func(string, 
 		*to = append(*to, s)
 		return nil
 	}
-}
-
-// firstHint is the outermost advice of an error, or nothing.
-func firstHint(err error) string {
-	return strings.Join(provenance.Hints(err)[:min(1, len(provenance.Hints(err)))], "")
 }

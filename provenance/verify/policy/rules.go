@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 	"github.com/seed-3480f271/provenance/provenance/verify/rule"
 )
 
@@ -110,7 +111,7 @@ func (r *reader) whole() error {
 	for _, u := range r.rules {
 		for _, name := range u.rule.Attestations() {
 			if !slices.ContainsFunc(r.policy.Attestations, func(a Attestation) bool { return a.Name == name }) {
-				return r.errorAt(u.node, "list it under attestations", "the rule mentions the attestation %q, which the policy does not ask for", clip(name))
+				return r.errorAt(u.node, "list it under attestations", "the rule mentions the attestation %q, which the policy does not ask for", words.Clip(name))
 			}
 		}
 	}

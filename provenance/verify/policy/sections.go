@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/seed-3480f271/provenance/provenance"
+	"github.com/seed-3480f271/provenance/provenance/verify/internal/words"
 )
 
 func (r *reader) signature(n *yaml.Node) error {
@@ -36,7 +37,7 @@ func (r *reader) source(n *yaml.Node) error {
 func (r *reader) branch(s *Source) func(string, *yaml.Node) error {
 	return func(pattern string, n *yaml.Node) error {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return r.errorAt(n, "* is anything but a slash, ? one character, [ab] one of them", "the branch pattern %q is wrong", clip(pattern))
+			return r.errorAt(n, "* is anything but a slash, ? one character, [ab] one of them", "the branch pattern %q is wrong", words.Clip(pattern))
 		}
 		s.Branches = append(s.Branches, pattern)
 		return nil
@@ -71,7 +72,7 @@ func (r *reader) grade(d *Data) func(string, *yaml.Node) error {
 	return func(grade string, n *yaml.Node) error {
 		if !slices.Contains(provenance.Grades, grade) || grade == provenance.GradeUnknown {
 			known := slices.DeleteFunc(slices.Clone(provenance.Grades), func(g string) bool { return g == provenance.GradeUnknown })
-			return r.errorAt(n, "", "%q is no grade of immutability that could be accepted; it has to be one of %s", clip(grade), join(known))
+			return r.errorAt(n, "", "%q is no grade of immutability that could be accepted; it has to be one of %s", words.Clip(grade), words.Join(known))
 		}
 		d.Immutability = append(d.Immutability, grade)
 		return nil
@@ -81,7 +82,7 @@ func (r *reader) grade(d *Data) func(string, *yaml.Node) error {
 func (r *reader) root(d *Data) func(string, *yaml.Node) error {
 	return func(root string, n *yaml.Node) error {
 		if _, err := provenance.ParsePlace(root); err != nil {
-			return r.errorAt(n, "a root is a folder such as abfss://lake@account.dfs.core.windows.net/mortgages/ or /srv/lake", "the root %q %v", clip(root), err)
+			return r.errorAt(n, "a root is a folder such as abfss://lake@account.dfs.core.windows.net/mortgages/ or /srv/lake", "the root %q %v", words.Clip(root), err)
 		}
 		d.Roots = append(d.Roots, root)
 		return nil
@@ -104,7 +105,7 @@ func (r *reader) notebooks(d *Databricks) func(string, *yaml.Node) error {
 	return func(s string, n *yaml.Node) error {
 		d.Notebooks = s == "commit"
 		if !d.Notebooks {
-			return r.errorAt(n, "leave it out to accept any", "notebooks is %q; it has to be commit: what ran is the commit's", clip(s))
+			return r.errorAt(n, "leave it out to accept any", "notebooks is %q; it has to be commit: what ran is the commit's", words.Clip(s))
 		}
 		return nil
 	}
@@ -124,7 +125,7 @@ func (r *reader) model(n *yaml.Node) error {
 	case m.Path != "" && !m.InImage:
 		return r.errorAt(n, "write inImage: true", "model asks for a path, but not for the model to be in the image")
 	case m.Path != "" && path.Clean("/"+m.Path) != m.Path:
-		return r.errorAt(n, "write it as in the image: /app/model.bin", "the model's path %q is not a clean absolute path", clip(m.Path))
+		return r.errorAt(n, "write it as in the image: /app/model.bin", "the model's path %q is not a clean absolute path", words.Clip(m.Path))
 	}
 	r.policy.Model = append(r.policy.Model, m)
 	return nil
@@ -149,7 +150,7 @@ func (r *reader) demand(name string, to map[string]Demand) setter {
 			return err
 		}
 		if d == Allowed && !slices.Contains(provenance.MayBeFalse, name) {
-			return r.errorAt(n, "those that can be false are "+join(provenance.MayBeFalse), "the check %s is never false in a record, so that nothing could be allowed", name)
+			return r.errorAt(n, "those that can be false are "+words.Join(provenance.MayBeFalse), "the check %s is never false in a record, so that nothing could be allowed", name)
 		}
 		to[name] = d
 		return nil
